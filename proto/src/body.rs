@@ -1,0 +1,243 @@
+//! What an entry says, as bytes: how bodies travel (one zstd frame each) and how those of governance logs are read.
+//!
+//! A body is proven by its entry's digest, over the uncompressed bytes. Content rules are for publishing: here only what no
+//! replica could store is refused.
+
+use prost::Message;
+use thiserror::Error;
+
+use crate::digest::Digest;
+use crate::entry::Entry;
+use crate::key::PublicKey;
+use crate::limits;
+use crate::schema;
+
+/// Levels above 3 cost more time on a modest machine than they save on a weak line.
+const ZSTD_LEVEL: i32 = 3;
+
+/// Why a frame is not the body of its entry. Whoever sent it is to blame; nothing was changed.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum BodyError {
+    /// Longer than [`limits::FRAME_BYTES_MAX`].
+    #[error("a body's frame of {0} bytes is over the limit of {max}", max = limits::FRAME_BYTES_MAX)]
+    TooLong(usize),
+    /// Not exactly one zstd frame that declares the size its entry names, with a window of at most 1 MiB.
+    #[error("a body is not one zstd frame that declares the size its entry names")]
+    Frame,
+    /// The digest of the uncompressed bytes is not the entry's.
+    #[error("a body's digest is not the one its entry names")]
+    Digest,
+}
+
+/// Compresses a body as it is stored and sent.
+pub fn pack(body: &[u8]) -> Result<Vec<u8>, BodyError> {
+    if body.len() > limits::BODY_BYTES_MAX {
+        return Err(BodyError::TooLong(body.len()));
+    }
+    zstd::bulk::compress(body, ZSTD_LEVEL).map_err(|_| BodyError::Frame)
+}
+
+/// The uncompressed body of `entry`, out of its frame, proven by the digest.
+pub fn unpack(frame: &[u8], entry: &Entry) -> Result<Vec<u8>, BodyError> {
+    let size = entry.body_size() as usize;
+    if frame.len() > limits::FRAME_BYTES_MAX {
+        return Err(BodyError::TooLong(frame.len()));
+    }
+    let declared = zstd::zstd_safe::get_frame_content_size(frame).ok().flatten();
+    let whole = zstd::zstd_safe::find_frame_compressed_size(frame).ok();
+    if declared != Some(size as u64) || whole != Some(frame.len()) || window(frame) > 1 << limits::FRAME_WINDOW_LOG_MAX
+    {
+        return Err(BodyError::Frame);
+    }
+    let body = zstd::bulk::decompress(frame, size).map_err(|_| BodyError::Frame)?;
+    if body.len() != size {
+        return Err(BodyError::Frame);
+    }
+    if Digest::of(&body) != *entry.body_digest() {
+        return Err(BodyError::Digest);
+    }
+    Ok(body)
+}
+
+/// Bytes of window a frame asks for (RFC 8878, 3.1.1.1.2), `u64::MAX` where it is no zstd frame.
+/// The one-shot decoder ignores the window, but other implementations do not, and all must judge alike.
+fn window(frame: &[u8]) -> u64 {
+    let (Some([0x28, 0xb5, 0x2f, 0xfd]), Some(descriptor)) = (frame.get(..4), frame.get(4)) else {
+        return u64::MAX;
+    };
+    if descriptor & 0x20 != 0 {
+        return 0; // a single segment: the window is the content, whose size was checked
+    }
+    let Some(byte) = frame.get(5) else { return u64::MAX };
+    let base = 1u64 << (10 + (byte >> 3));
+    base + base / 8 * u64::from(byte & 7)
+}
+
+/// What a log is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// The record of an identity key.
+    Governance,
+    /// The record of a desk key.
+    Publication,
+}
+
+impl Purpose {
+    /// The word for a page or a script.
+    pub fn name(self) -> &'static str {
+        match self {
+            Purpose::Governance => "governance",
+            Purpose::Publication => "publication",
+        }
+    }
+}
+
+/// Where a log ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// The log that ends.
+    pub log: PublicKey,
+    /// Entries that stand.
+    pub size: u64,
+    /// The root over them.
+    pub root: Digest,
+}
+
+/// Entry 0 of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// What the log is for.
+    pub purpose: Purpose,
+    /// The member's code.
+    pub member: String,
+    /// The member's identity key; for governance the log's own.
+    pub identity_key: PublicKey,
+    /// SHA-256 of the next identity key's 32 bytes, for governance.
+    pub successor_digest: Option<Digest>,
+    /// The log that this governance log succeeds, and where it ended.
+    pub predecessor: Option<Cut>,
+}
+
+/// What a body of a governance log says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Entry 0.
+    Open(Open),
+    /// A desk may publish for the member.
+    Delegate {
+        /// The desk's key.
+        desk_key: PublicKey,
+        /// What the desk is called.
+        desk: String,
+    },
+    /// A desk's log ends.
+    Revoke {
+        /// Where.
+        cut: Cut,
+        /// Why, in words.
+        reason: String,
+    },
+    /// A proposed edition or a signature on one: evidence that counts whoever carries it; no effect on standing.
+    Edition,
+}
+
+impl Open {
+    /// Reads entry 0's body, `None` where it is not one of this version.
+    pub fn parse(body: &[u8]) -> Option<Open> {
+        let wire: schema::Open = exact(body)?;
+        let purpose = match schema::Purpose::try_from(wire.purpose).ok()? {
+            schema::Purpose::Governance => Purpose::Governance,
+            schema::Purpose::Publication => Purpose::Publication,
+            schema::Purpose::Unspecified => return None,
+        };
+        let successor_digest = match (purpose, wire.successor_digest.as_slice()) {
+            (Purpose::Governance, bytes) => Some(Digest::try_from(bytes).ok()?),
+            (Purpose::Publication, []) => None,
+            (Purpose::Publication, _) => return None,
+        };
+        let predecessor = match wire.predecessor {
+            Some(cut) => Some(Cut::read(&cut)?),
+            None => None,
+        };
+        if purpose == Purpose::Publication && predecessor.is_some() {
+            return None;
+        }
+        let identity_key = PublicKey::from_bytes(&wire.identity_key).ok()?;
+        Some(Open { purpose, member: wire.member, identity_key, successor_digest, predecessor })
+    }
+
+    /// The body's bytes, with the salt that every body carries.
+    pub fn to_body(&self, salt: [u8; limits::SALT_BYTES]) -> Vec<u8> {
+        let purpose = match self.purpose {
+            Purpose::Governance => schema::Purpose::Governance,
+            Purpose::Publication => schema::Purpose::Publication,
+        };
+        schema::Open {
+            salt: salt.to_vec(),
+            purpose: purpose.into(),
+            member: self.member.clone(),
+            identity_key: self.identity_key.as_bytes().to_vec(),
+            successor_digest: self.successor_digest.map(|digest| digest.as_bytes().to_vec()).unwrap_or_default(),
+            predecessor: self.predecessor.as_ref().map(Cut::write),
+        }
+        .encode_to_vec()
+    }
+}
+
+impl Act {
+    /// Reads the body of a governance entry. `None`: a newer Comity's; it and all after it have no effect here.
+    pub fn parse(kind: u32, body: &[u8]) -> Option<Act> {
+        match schema::Kind::try_from(kind as i32).ok()? {
+            schema::Kind::Open => Open::parse(body).map(Act::Open),
+            schema::Kind::Delegate => {
+                let wire: schema::Delegate = exact(body)?;
+                Some(Act::Delegate { desk_key: PublicKey::from_bytes(&wire.desk_key).ok()?, desk: wire.desk })
+            }
+            schema::Kind::Revoke => {
+                let wire: schema::Revoke = exact(body)?;
+                Some(Act::Revoke { cut: Cut::read(wire.cut.as_ref()?)?, reason: wire.reason })
+            }
+            schema::Kind::Draft => exact::<schema::Draft>(body).map(|_| Act::Edition),
+            schema::Kind::DraftSignature => exact::<schema::DraftSignature>(body).map(|_| Act::Edition),
+            _ => None,
+        }
+    }
+}
+
+/// The body of a delegation.
+pub fn delegation(desk_key: &PublicKey, desk: &str, salt: [u8; limits::SALT_BYTES]) -> Vec<u8> {
+    schema::Delegate { salt: salt.to_vec(), desk_key: desk_key.as_bytes().to_vec(), desk: desk.to_owned() }
+        .encode_to_vec()
+}
+
+/// The body of a revocation.
+pub fn revocation(cut: &Cut, reason: &str, salt: [u8; limits::SALT_BYTES]) -> Vec<u8> {
+    schema::Revoke { salt: salt.to_vec(), cut: Some(cut.write()), reason: reason.to_owned() }.encode_to_vec()
+}
+
+impl Cut {
+    fn read(wire: &schema::Cut) -> Option<Cut> {
+        Some(Cut {
+            log: PublicKey::from_bytes(&wire.log).ok()?,
+            size: wire.size,
+            root: Digest::try_from(wire.root.as_slice()).ok()?,
+        })
+    }
+
+    fn write(&self) -> schema::Cut {
+        schema::Cut { log: self.log.as_bytes().to_vec(), size: self.size, root: self.root.as_bytes().to_vec() }
+    }
+}
+
+/// Decodes a message only if it encodes to the same bytes again: an unknown field would be lost, and with it the meaning.
+fn exact<M: Message + Default>(bytes: &[u8]) -> Option<M> {
+    let message = M::decode(bytes).ok()?;
+    (message.encode_to_vec() == bytes).then_some(message)
+}
+
+/// What every published body has. `newer`: it holds fields this version does not know.
+pub fn publication(body: &[u8]) -> Option<(schema::Publication, bool)> {
+    let publication = schema::Publication::decode(body).ok()?;
+    let newer = publication.encode_to_vec() != body;
+    Some((publication, newer))
+}

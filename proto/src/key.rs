@@ -1,0 +1,115 @@
+//! Ed25519 keys and signatures. Weak keys are no keys, and only strict verification counts, so that all replicas judge alike.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, spki::der::pem::LineEnding};
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::digest::{from_hex, write_hex};
+
+/// The name of a log, of a member's voice, of a desk: 32 bytes that are a sound Ed25519 public key.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PublicKey([u8; 32]);
+
+/// A secret key. Its debug form never shows it.
+#[derive(Clone)]
+pub struct SecretKey(SigningKey);
+
+/// Why bytes are not a key, or a signature not one.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum KeyError {
+    /// Not 32 bytes of a point that can be verified strictly.
+    #[error("not a sound Ed25519 public key")]
+    Public,
+    /// Not the PKCS#8 PEM of an Ed25519 key.
+    #[error("not an Ed25519 secret key in PKCS#8 PEM; restore the file from your backup")]
+    Secret,
+    /// The signature is not this key's over this message.
+    #[error("the signature does not verify")]
+    Signature,
+}
+
+impl PublicKey {
+    /// A key from 32 bytes; weak and non-canonical ones are refused.
+    pub fn from_bytes(bytes: &[u8]) -> Result<PublicKey, KeyError> {
+        let bytes: [u8; 32] = bytes.try_into().map_err(|_| KeyError::Public)?;
+        let point = VerifyingKey::from_bytes(&bytes).map_err(|_| KeyError::Public)?;
+        // Decompression reduces an over-large y; re-encoding tells a second spelling of a point from the first.
+        if point.is_weak() || point.to_edwards().compress().to_bytes() != bytes {
+            return Err(KeyError::Public);
+        }
+        Ok(PublicKey(bytes))
+    }
+
+    /// The 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// RFC 8032 verification with the stricter checks of `verify_strict`.
+    pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), KeyError> {
+        let point = VerifyingKey::from_bytes(&self.0).map_err(|_| KeyError::Public)?;
+        point.verify_strict(message, &Signature::from_bytes(signature)).map_err(|_| KeyError::Signature)
+    }
+}
+
+impl SecretKey {
+    /// From 32 random bytes.
+    pub fn from_seed(seed: &[u8; 32]) -> SecretKey {
+        SecretKey(SigningKey::from_bytes(seed))
+    }
+
+    /// The public half.
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.0.verifying_key().to_bytes())
+    }
+
+    /// Signs a message.
+    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.0.sign(message).to_bytes()
+    }
+
+    /// PKCS#8 PEM, unencrypted (RFC 8410).
+    pub fn to_pem(&self) -> Zeroizing<String> {
+        self.0.to_pkcs8_pem(LineEnding::LF).unwrap_or_else(|_| Zeroizing::new(String::new()))
+    }
+
+    /// From PKCS#8 PEM.
+    pub fn from_pem(pem: &str) -> Result<SecretKey, KeyError> {
+        SigningKey::from_pkcs8_pem(pem).map(SecretKey).map_err(|_| KeyError::Secret)
+    }
+
+    /// The 32 secret bytes, for the libp2p identity of a peer key.
+    pub fn seed(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0.to_bytes())
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretKey of {}", self.public())
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<PublicKey, KeyError> {
+        PublicKey::from_bytes(&from_hex(text).ok_or(KeyError::Public)?)
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(&self.0, f)
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(&self.0, f)
+    }
+}

@@ -1,0 +1,391 @@
+//! One log as a replica holds it: its compact tree, the closing of its run, and which bodies it lacks.
+//!
+//! The only way to lengthen a log is a [`Run`], and the only ways to get one are [`Log::verify`] (a peer's chunk, proven up to
+//! the log key's signature) and [`Log::write`] (our own entries, signed here). A `Run` is the proof; stores take nothing else.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use crate::body::{self, BodyError, Open, Purpose};
+use crate::checkpoint::{CheckpointError, SignedCheckpoint};
+use crate::digest::Digest;
+use crate::entry::{Entry, EntryError};
+use crate::key::{PublicKey, SecretKey};
+use crate::limits;
+use crate::schema;
+use crate::tree::{self, Compact, Hashes};
+
+/// What verifies the end of a run: a checkpoint at or beyond it, and the proof that joins the two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closing {
+    /// The checkpoint, of size N.
+    pub checkpoint: SignedCheckpoint,
+    /// From the run's end to N, or to `via`; empty where the end is N.
+    pub proof: Vec<Digest>,
+    /// The size between, and the proof from there to N.
+    pub onward: Option<(u64, Vec<Digest>)>,
+}
+
+/// One entry of a run, with its body where the sender had it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaf {
+    /// The entry.
+    pub entry: Entry,
+    /// The body: its zstd frame and its uncompressed bytes.
+    pub body: Option<Body>,
+}
+
+/// A proven body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    /// As stored and sent.
+    pub frame: Vec<u8>,
+    /// What the digest is over.
+    pub bytes: Vec<u8>,
+}
+
+/// Consecutive verified entries with their closing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    log: PublicKey,
+    from: u64,
+    leaves: Vec<Leaf>,
+    closing: Closing,
+    after: Compact,
+}
+
+impl Run {
+    /// The log.
+    pub fn log(&self) -> &PublicKey {
+        &self.log
+    }
+
+    /// The index of the first leaf.
+    pub fn from(&self) -> u64 {
+        self.from
+    }
+
+    /// The entries, in order.
+    pub fn leaves(&self) -> &[Leaf] {
+        &self.leaves
+    }
+
+    /// What verifies its end.
+    pub fn closing(&self) -> &Closing {
+        &self.closing
+    }
+
+    /// The log's tree with the run.
+    pub fn after(&self) -> &Compact {
+        &self.after
+    }
+}
+
+/// Why a chunk is not the next run of a log. Nothing was changed. Whoever sent it is to blame, but for [`RunError::Gap`].
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum RunError {
+    /// It begins beyond what is held; the entries between have to come first.
+    #[error("a run begins at entry {from}, but only {held} are held")]
+    Gap {
+        /// Where it begins.
+        from: u64,
+        /// What is held.
+        held: u64,
+    },
+    /// It ends within what is held.
+    #[error("a run brings nothing new")]
+    Nothing,
+    /// Too many entries, or hashes of the wrong length.
+    #[error("a chunk does not have the shape of a run")]
+    Shape,
+    /// An entry is not sound.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    /// A body is not its entry's.
+    #[error("entry {index}: {error}")]
+    Body {
+        /// The entry.
+        index: u64,
+        /// Why.
+        error: BodyError,
+    },
+    /// A governance entry, or entry 0, came without its body.
+    #[error("entry {0} came without the body it cannot be without")]
+    NoBody(u64),
+    /// Entry 0 is not an `open` that agrees with what made the key known.
+    #[error("entry 0 does not open this log as the key was delegated or listed")]
+    Open,
+    /// The log was cut, or a governance log is at its bound.
+    #[error("the log ends at entry {0}")]
+    Ended(u64),
+    /// The checkpoint is not signed by the log's key.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The entries do not lead to the checkpoint's root.
+    #[error("the entries up to {0} are not those of the signed checkpoint")]
+    NotJoined(u64),
+}
+
+/// What a replica holds of one log. Private fields: only a run changes it.
+#[derive(Clone, Debug)]
+pub struct Log {
+    key: PublicKey,
+    purpose: Purpose,
+    open: Option<Open>,
+    tree: Compact,
+    closing: Option<Closing>,
+    missing: BTreeMap<u64, Entry>,
+    body_bytes: u64,
+}
+
+impl Log {
+    /// A log of which only the key is known.
+    pub fn new(key: PublicKey, purpose: Purpose) -> Log {
+        let (open, tree, closing, missing) = (None, Compact::new(), None, BTreeMap::new());
+        Log { key, purpose, open, tree, closing, missing, body_bytes: 0 }
+    }
+
+    /// A log as a store kept it. The store's records were verified when they were taken; the audit verifies them again.
+    pub fn resume(
+        key: PublicKey,
+        open: Open,
+        tree: Compact,
+        closing: Closing,
+        missing: BTreeMap<u64, Entry>,
+        body_bytes: u64,
+    ) -> Log {
+        Log { key, purpose: open.purpose, open: Some(open), tree, closing: Some(closing), missing, body_bytes }
+    }
+
+    /// What its entry 0 says, once held.
+    pub fn open(&self) -> Option<&Open> {
+        self.open.as_ref()
+    }
+
+    /// Governance or publication.
+    pub fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    /// Entries held.
+    pub fn size(&self) -> u64 {
+        self.tree.size()
+    }
+
+    /// The tree over the entries held.
+    pub fn tree(&self) -> &Compact {
+        &self.tree
+    }
+
+    /// What verifies the end of what is held.
+    pub fn closing(&self) -> Option<&Closing> {
+        self.closing.as_ref()
+    }
+
+    /// Entries whose body is wanted, by index: kept here because they alone can prove it when it comes.
+    pub fn missing(&self) -> &BTreeMap<u64, Entry> {
+        &self.missing
+    }
+
+    /// Verifies a peer's chunk as the next run, as far as `end` allows (where the log was cut).
+    pub fn verify(
+        &self,
+        federation: &Digest,
+        chunk: &schema::Chunk,
+        admits: impl Fn(&Open) -> bool,
+        end: u64,
+    ) -> Result<Run, RunError> {
+        let held = self.size();
+        if chunk.from > held {
+            return Err(RunError::Gap { from: chunk.from, held });
+        }
+        if chunk.leaves.len() > limits::CHUNK_ENTRIES_MAX {
+            return Err(RunError::Shape);
+        }
+        let known = usize::try_from(held - chunk.from).map_err(|_| RunError::Nothing)?;
+        let fresh = chunk.leaves.get(known..).filter(|leaves| !leaves.is_empty()).ok_or(RunError::Nothing)?;
+        let wire = chunk.closing.as_ref().ok_or(RunError::Shape)?;
+        let mut leaves = Vec::with_capacity(fresh.len());
+        let mut after = self.tree.clone();
+        for (index, leaf) in (held..).zip(fresh) {
+            if index >= end {
+                return Err(RunError::Ended(end));
+            }
+            let entry = Entry::parse(&leaf.entry, &self.key, index)?;
+            let body = self.verify_body(&entry, &leaf.body, &admits)?;
+            after.push(entry.digest(), |_, _, _| {});
+            leaves.push(Leaf { entry, body });
+        }
+        self.within_bounds(&leaves)?;
+        let closing = Closing::verify(federation, wire, &self.key, &after)?;
+        Ok(Run { log: self.key, from: held, leaves, closing, after })
+    }
+
+    /// Writes own entries after those held and signs one checkpoint over all: the author's signature on everything up to it.
+    pub fn write(
+        &self,
+        federation: &Digest,
+        key: &SecretKey,
+        bodies: &[(u32, Vec<u8>)],
+        now_ms: u64,
+    ) -> Result<Run, RunError> {
+        let mut leaves = Vec::with_capacity(bodies.len());
+        let mut after = self.tree.clone();
+        for (index, (kind, bytes)) in (self.size()..).zip(bodies) {
+            let frame = body::pack(bytes).map_err(|error| RunError::Body { index, error })?;
+            let entry = Entry::new(self.key, index, now_ms, *kind, bytes);
+            after.push(entry.digest(), |_, _, _| {});
+            leaves.push(Leaf { entry, body: Some(Body { frame, bytes: bytes.clone() }) });
+        }
+        if leaves.is_empty() {
+            return Err(RunError::Nothing);
+        }
+        self.within_bounds(&leaves)?;
+        let unsigned = crate::checkpoint::Checkpoint {
+            federation: *federation,
+            log: self.key,
+            size: after.size(),
+            root: after.root(),
+        };
+        let closing = Closing { checkpoint: unsigned.sign(key)?, proof: Vec::new(), onward: None };
+        Ok(Run { log: self.key, from: self.size(), leaves, closing, after })
+    }
+
+    /// Takes a run that was verified against this very state.
+    pub fn extend(&mut self, run: &Run) {
+        for leaf in &run.leaves {
+            match &leaf.body {
+                Some(body) if leaf.entry.index() == 0 => self.open = Open::parse(&body.bytes),
+                Some(_) => {}
+                None => {
+                    self.missing.insert(leaf.entry.index(), leaf.entry.clone());
+                }
+            }
+            self.body_bytes += u64::from(leaf.entry.body_size());
+        }
+        self.tree = run.after.clone();
+        self.closing = Some(run.closing.clone());
+    }
+
+    /// Takes a wanted body, proven by its entry; `None` where it is not wanted (any more).
+    pub fn find(&mut self, index: u64, frame: &[u8]) -> Option<Result<Body, BodyError>> {
+        let entry = self.missing.get(&index)?;
+        let proven = body::unpack(frame, entry).map(|bytes| Body { frame: frame.to_vec(), bytes });
+        if proven.is_ok() {
+            self.missing.remove(&index);
+        }
+        Some(proven)
+    }
+
+    fn verify_body(
+        &self,
+        entry: &Entry,
+        frame: &[u8],
+        admits: impl Fn(&Open) -> bool,
+    ) -> Result<Option<Body>, RunError> {
+        let index = entry.index();
+        if frame.is_empty() {
+            let needed = index == 0 || self.purpose == Purpose::Governance;
+            return if needed { Err(RunError::NoBody(index)) } else { Ok(None) };
+        }
+        let bytes = body::unpack(frame, entry).map_err(|error| RunError::Body { index, error })?;
+        if index == 0 {
+            let open = Open::parse(&bytes).filter(|_| entry.kind() == schema::Kind::Open as u32);
+            open.filter(|open| admits(open)).ok_or(RunError::Open)?;
+        }
+        Ok(Some(Body { frame: frame.to_vec(), bytes }))
+    }
+
+    fn within_bounds(&self, leaves: &[Leaf]) -> Result<(), RunError> {
+        if self.purpose == Purpose::Publication {
+            return Ok(());
+        }
+        let bytes: u64 = leaves.iter().map(|leaf| u64::from(leaf.entry.body_size())).sum();
+        let size = self.size() + leaves.len() as u64;
+        if size > limits::GOVERNANCE_ENTRIES_MAX || self.body_bytes + bytes > limits::GOVERNANCE_BODY_BYTES_MAX {
+            return Err(RunError::Ended(self.size()));
+        }
+        Ok(())
+    }
+}
+
+impl Closing {
+    /// Verifies a peer's closing for a run that ends in `after`.
+    fn verify(
+        federation: &Digest,
+        wire: &schema::Closing,
+        log: &PublicKey,
+        after: &Compact,
+    ) -> Result<Closing, RunError> {
+        let checkpoint = SignedCheckpoint::verify(&wire.checkpoint, federation)?;
+        let end = after.size();
+        if checkpoint.log() != log || checkpoint.size() < end {
+            return Err(RunError::NotJoined(end));
+        }
+        let (proof, onward) = (hashes(&wire.proof)?, hashes(&wire.onward)?);
+        let reach = if wire.via == 0 { checkpoint.size() } else { wire.via };
+        let reached =
+            tree::root_from_consistency(end, &after.root(), reach, &proof).map_err(|_| RunError::NotJoined(end))?;
+        let joined = if wire.via == 0 {
+            Ok(reached)
+        } else {
+            tree::root_from_consistency(reach, &reached, checkpoint.size(), &onward)
+        };
+        if joined != Ok(*checkpoint.root()) {
+            return Err(RunError::NotJoined(end));
+        }
+        let onward = (wire.via != 0).then_some((wire.via, onward));
+        Ok(Closing { checkpoint, proof, onward })
+    }
+
+    /// As sent to a peer.
+    pub fn to_wire(&self) -> schema::Closing {
+        let bytes = |hashes: &[Digest]| hashes.iter().map(|hash| hash.as_bytes().to_vec()).collect();
+        let (via, onward) = self.onward.as_ref().map_or((0, Vec::new()), |(via, proof)| (*via, bytes(proof)));
+        schema::Closing { checkpoint: self.checkpoint.as_bytes().to_vec(), proof: bytes(&self.proof), via, onward }
+    }
+
+    /// As a store kept it; the signature is verified again.
+    pub fn from_wire(federation: &Digest, wire: &schema::Closing) -> Result<Closing, RunError> {
+        let checkpoint = SignedCheckpoint::verify(&wire.checkpoint, federation)?;
+        let onward = if wire.via == 0 { None } else { Some((wire.via, hashes(&wire.onward)?)) };
+        Ok(Closing { checkpoint, proof: hashes(&wire.proof)?, onward })
+    }
+}
+
+/// The hashes a run adds, over the tree it follows: enough for the inclusion path of each of its leaves.
+pub struct Fresh(BTreeMap<(u8, u64), Digest>);
+
+impl Fresh {
+    /// The subtrees complete in `before`, and those that `run` completes.
+    pub fn new(before: &Compact, run: &Run) -> Fresh {
+        let mut known = BTreeMap::new();
+        let mut start = 0u64;
+        for peak in before.peaks() {
+            let level = 63 - (before.size() - start).leading_zeros() as u8;
+            known.insert((level, start >> level), *peak);
+            start += 1 << level;
+        }
+        let mut tree = before.clone();
+        for leaf in &run.leaves {
+            tree.push(leaf.entry.digest(), |level, index, hash| {
+                known.insert((level, index), hash);
+            });
+        }
+        Fresh(known)
+    }
+}
+
+impl Hashes for Fresh {
+    fn hash(&self, level: u8, index: u64) -> Option<Digest> {
+        self.0.get(&(level, index)).copied()
+    }
+}
+
+fn hashes(wire: &[Vec<u8>]) -> Result<Vec<Digest>, RunError> {
+    if wire.len() > 128 {
+        return Err(RunError::Shape); // a proof in a tree of 2^64 leaves has at most 65 hashes
+    }
+    wire.iter().map(|bytes| Digest::try_from(bytes.as_slice()).map_err(|_| RunError::Shape)).collect()
+}

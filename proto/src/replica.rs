@@ -1,0 +1,666 @@
+//! The center: a node's whole understanding of its federation, as a state machine.
+//!
+//! [`Replica::handle`] takes one [`Input`] and gives the [`Effect`]s that follow, in the order in which they must happen. It
+//! touches no clock, socket, disk or random source; `now_ms` arrives with the input. The contract with whoever drives it:
+//!
+//! 1. Perform the effects in order. Every [`Effect::Keep`] must be durable before any effect that follows it is performed:
+//!    *durable, then spoken*. Several inputs may share one fsync.
+//! 2. If a record cannot be kept, stop: the replica is ahead of the disk. A restart from the store is sound.
+//! 3. Deliver the outcome of every [`Effect::Open`] and [`Effect::Ask`] as [`Input::Answered`] or [`Input::Ended`].
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::body::{self, Open, Purpose};
+use crate::charter::Charter;
+use crate::checkpoint::SignedCheckpoint;
+use crate::digest::Digest;
+use crate::entry::Entry;
+use crate::frontier::{Frontier, Row};
+use crate::key::{PublicKey, SecretKey};
+use crate::limits;
+use crate::log::{Body, Fresh, Log, Run, RunError};
+use crate::message;
+use crate::schema;
+use crate::schema::sync_message::Message;
+use crate::session::{Peer, Session, Stage};
+use crate::standing::Standing;
+use crate::tree;
+
+/// Milliseconds between two syncs with one peer while nothing gives a reason for an earlier one. Gossip may be lost or off.
+pub const SYNC_EVERY_MS: u64 = 15_000;
+/// Milliseconds after which a sync that brings nothing is given up.
+pub const SYNC_STALE_MS: u64 = 60_000;
+/// Chunks or bodies asked for at once; more would only wait in the peer's queue.
+const ASKED_MAX: usize = 64;
+/// Words kept about one peer's refusals.
+const REFUSALS_MAX: usize = 8;
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input {
+    /// The member's own desk or identity key publishes: kinds and uncompressed bodies, salted.
+    Write {
+        /// The log to write to; its secret key was given to [`Replica::hold_key`].
+        log: PublicKey,
+        /// Kind and body of each entry.
+        bodies: Vec<(u32, Vec<u8>)>,
+    },
+    /// A gossip message; `id` comes back with the verdict.
+    Gossip {
+        /// Who handed it over.
+        from: Peer,
+        /// The network's name for it.
+        id: u64,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+    /// A peer is there.
+    Connected(Peer),
+    /// A peer is gone.
+    Gone(Peer),
+    /// A peer called us and told its frontier.
+    Told(Peer, schema::Frontier),
+    /// An answer on a sync of ours.
+    Answered(Peer, Message),
+    /// A sync of ours ended before it was done; the words say why.
+    Ended(Peer, String),
+    /// Time passes: at least once a second.
+    Tick,
+}
+
+/// What must follow.
+#[derive(Debug)]
+pub enum Effect {
+    /// Make it durable.
+    Keep(Record),
+    /// Announce to the federation's topic.
+    Announce(Vec<u8>),
+    /// Judge a gossip message.
+    Judge {
+        /// Its name.
+        id: u64,
+        /// Who handed it over.
+        from: Peer,
+        /// What becomes of it.
+        verdict: Verdict,
+    },
+    /// Open a sync with a peer and send this.
+    Open(Peer, Message),
+    /// Send this on the sync with a peer.
+    Ask(Peer, Message),
+    /// The sync with a peer is done.
+    Close(Peer),
+    /// A peer sent what no honest peer sends.
+    Penalize {
+        /// Who.
+        peer: Peer,
+        /// What it sent, in words.
+        fault: String,
+    },
+}
+
+/// What is kept for good.
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// A verified run.
+    Run(Arc<Run>),
+    /// A body that was missing.
+    Body {
+        /// The log.
+        log: PublicKey,
+        /// The entry.
+        index: u64,
+        /// The proven body.
+        body: Body,
+    },
+}
+
+/// What becomes of a gossip message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Forward it.
+    Accept,
+    /// Neither forward it nor hold it against anyone.
+    Ignore,
+    /// False whatever records one holds: hold it against whoever handed it over.
+    Reject,
+}
+
+/// Why nothing was written. Nothing was changed.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum WriteError {
+    /// The secret key is not held.
+    #[error("the secret key of log {0} is not on this node")]
+    NoKey(PublicKey),
+    /// Neither the charter nor a governance log that is held knows this key.
+    #[error("no record held here lets key {0} write; sync first, or delegate the desk")]
+    Unknown(PublicKey),
+    /// The bodies do not make a run.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// How things are with one peer, for the operator.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerState {
+    /// When a sync last ended with nothing left to want, Unix milliseconds.
+    pub in_sync_ms: Option<u64>,
+    /// What was refused or could not be verified at the last sync.
+    pub waiting: Vec<String>,
+    /// Whether a sync is under way.
+    pub syncing: bool,
+}
+
+/// The state machine.
+pub struct Replica {
+    federation: Digest,
+    standing: Standing,
+    logs: BTreeMap<PublicKey, Log>,
+    keys: BTreeMap<PublicKey, SecretKey>,
+    peers: BTreeMap<Peer, PeerState>,
+    due: BTreeMap<Peer, u64>,
+    sessions: BTreeMap<Peer, Session>,
+}
+
+impl Replica {
+    /// A replica that holds the charter and nothing else.
+    pub fn new(charter: Arc<Charter>) -> Replica {
+        let federation = charter.id();
+        let mut replica = Replica {
+            federation,
+            standing: Standing::new(charter),
+            logs: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            due: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+        };
+        replica.make_room();
+        replica
+    }
+
+    /// Gives it a secret key of its own to write with.
+    pub fn hold_key(&mut self, key: SecretKey) {
+        self.keys.insert(key.public(), key);
+    }
+
+    /// Takes up a log as the store kept it; `governance` are kind and body of its entries, in order, where it is one.
+    /// Governance logs come first.
+    pub fn resume(&mut self, key: PublicKey, log: Log, governance: &[(u32, Vec<u8>)]) {
+        for (index, (kind, body)) in (0u64..).zip(governance) {
+            self.standing.on_governance(&key, index, *kind, body);
+        }
+        self.logs.insert(key, log);
+        self.make_room();
+    }
+
+    /// What is held, for a hello or a status.
+    pub fn frontier(&self) -> Frontier {
+        let row = |log: &Log| Row { size: log.size(), root: log.tree().root(), contested: false };
+        let rows = self.logs.iter().map(|(key, log)| (*key, row(log))).collect();
+        Frontier { federation: self.federation, editions: vec![self.federation], rows }
+    }
+
+    /// Who may speak.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// A log, as held.
+    pub fn log(&self, key: &PublicKey) -> Option<&Log> {
+        self.logs.get(key)
+    }
+
+    /// Bodies that are wanted, over all logs.
+    pub fn missing_bodies(&self) -> u64 {
+        self.logs.values().map(|log| log.missing().len() as u64).sum()
+    }
+
+    /// How things are with every connected peer.
+    pub fn peers(&self) -> &BTreeMap<Peer, PeerState> {
+        &self.peers
+    }
+
+    /// The effects of one input, in order.
+    pub fn handle(&mut self, now_ms: u64, input: Input) -> Result<Vec<Effect>, WriteError> {
+        let mut effects = Vec::new();
+        match input {
+            Input::Write { log, bodies } => self.on_write(now_ms, &log, &bodies, &mut effects)?,
+            Input::Gossip { from, id, bytes } => {
+                let verdict = self.on_gossip(now_ms, &from, &bytes, &mut effects);
+                if verdict == Verdict::Reject {
+                    let fault = "gossiped what does not verify".to_owned();
+                    effects.push(Effect::Penalize { peer: from.clone(), fault });
+                }
+                effects.push(Effect::Judge { id, from, verdict });
+            }
+            Input::Connected(peer) => {
+                self.peers.entry(peer.clone()).or_default();
+                self.begin(now_ms, &peer, &mut effects);
+            }
+            Input::Gone(peer) => {
+                self.peers.remove(&peer);
+                self.due.remove(&peer);
+                self.sessions.remove(&peer);
+            }
+            Input::Told(peer, wire) => self.on_told(now_ms, &peer, &wire, &mut effects),
+            Input::Answered(peer, message) => self.on_answer(now_ms, &peer, message, &mut effects),
+            Input::Ended(peer, why) => self.on_ended(now_ms, &peer, why),
+            Input::Tick => self.on_tick(now_ms, &mut effects),
+        }
+        Ok(effects)
+    }
+
+    // ------------------------------------------------------------------------------------------------ writing
+
+    fn on_write(
+        &mut self,
+        now_ms: u64,
+        key: &PublicKey,
+        bodies: &[(u32, Vec<u8>)],
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), WriteError> {
+        let secret = self.keys.get(key).ok_or(WriteError::NoKey(*key))?;
+        let log = self.logs.get(key).ok_or(WriteError::Unknown(*key))?;
+        let before = log.tree().clone();
+        let run = log.write(&self.federation, secret, bodies, now_ms)?;
+        if run.from() == 0 {
+            let open =
+                run.leaves().first().and_then(|leaf| leaf.body.as_ref()).and_then(|body| Open::parse(&body.bytes));
+            let agrees = open.is_some_and(|open| self.standing.admits(key, &open));
+            agrees.then_some(()).ok_or(WriteError::Run(RunError::Open))?;
+        }
+        let fresh = Fresh::new(&before, &run);
+        let run = Arc::new(run);
+        self.take(&run, effects);
+        let checkpoint = &run.closing().checkpoint;
+        if run.leaves().len() > limits::GOSSIP_BATCH_MAX {
+            effects.push(Effect::Announce(message::gossip_checkpoint(checkpoint)));
+            return Ok(());
+        }
+        for leaf in run.leaves() {
+            if let Some(path) = tree::inclusion(&fresh, leaf.entry.index(), checkpoint.size()) {
+                effects.push(Effect::Announce(message::gossip_entry(leaf, checkpoint, &path)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The one path by which a run becomes part of what is held, wherever it came from.
+    fn take(&mut self, run: &Arc<Run>, effects: &mut Vec<Effect>) {
+        let Some(log) = self.logs.get_mut(run.log()) else { return };
+        log.extend(run);
+        if log.purpose() == Purpose::Governance {
+            for leaf in run.leaves() {
+                if let Some(body) = &leaf.body {
+                    self.standing.on_governance(run.log(), leaf.entry.index(), leaf.entry.kind(), &body.bytes);
+                }
+            }
+            self.make_room();
+        }
+        effects.push(Effect::Keep(Record::Run(run.clone())));
+    }
+
+    /// A row of size 0 for every key that became known.
+    fn make_room(&mut self) {
+        for key in self.standing.known() {
+            if let Some(purpose) = self.standing.purpose(&key) {
+                self.logs.entry(key).or_insert_with(|| Log::new(key, purpose));
+            }
+        }
+    }
+
+    fn verify(&self, chunk: &schema::Chunk) -> Result<Run, RunError> {
+        let key = PublicKey::from_bytes(&chunk.log).map_err(|_| RunError::Shape)?;
+        let log = self.logs.get(&key).ok_or(RunError::Open)?;
+        let cut = log.open().and_then(|open| self.standing.cut(&key, open));
+        let run = log.verify(
+            &self.federation,
+            chunk,
+            |open| self.standing.admits(&key, open),
+            cut.map_or(u64::MAX, |cut| cut.size),
+        )?;
+        match cut {
+            Some(cut) if run.after().size() == cut.size && run.after().root() != cut.root => {
+                Err(RunError::NotJoined(cut.size))
+            }
+            _ => Ok(run),
+        }
+    }
+
+    // ----------------------------------------------------------------------------------------------- gossip
+
+    fn on_gossip(&mut self, now_ms: u64, from: &Peer, bytes: &[u8], effects: &mut Vec<Effect>) -> Verdict {
+        let Some(gossip) = message::decode_gossip(bytes) else { return Verdict::Reject };
+        let Ok(checkpoint) = SignedCheckpoint::verify(&gossip.checkpoint, &self.federation) else {
+            return Verdict::Reject;
+        };
+        let Some(log) = self.logs.get(checkpoint.log()) else {
+            self.begin(now_ms, from, effects);
+            return Verdict::Ignore;
+        };
+        let held = log.size();
+        if gossip.entry.is_empty() {
+            if checkpoint.size() > held {
+                self.begin(now_ms, from, effects);
+            }
+            return Verdict::Accept;
+        }
+        let Some(announced) = Announced::verify(&gossip, &checkpoint) else { return Verdict::Reject };
+        let index = announced.entry.index();
+        if index > held || (index == held && self.on_next(&gossip, &checkpoint, &announced, effects).is_none()) {
+            self.begin(now_ms, from, effects);
+        }
+        Verdict::Accept
+    }
+
+    /// At exactly the next index the announced entry may be kept at once; `None`: it has to come by sync.
+    fn on_next(
+        &mut self,
+        gossip: &schema::Gossip,
+        checkpoint: &SignedCheckpoint,
+        announced: &Announced,
+        effects: &mut Vec<Effect>,
+    ) -> Option<()> {
+        let log = self.logs.get(checkpoint.log())?;
+        let leaf = announced.entry.digest();
+        let (_, _, proof) =
+            tree::consistency_from_inclusion(log.tree(), &leaf, checkpoint.size(), &announced.path).ok()?;
+        let chunk = schema::Chunk {
+            log: checkpoint.log().as_bytes().to_vec(),
+            from: announced.entry.index(),
+            total: checkpoint.size(),
+            leaves: vec![schema::Leaf { entry: gossip.entry.clone(), body: gossip.body.clone() }],
+            closing: Some(schema::Closing {
+                checkpoint: gossip.checkpoint.clone(),
+                proof: proof.iter().map(|hash| hash.as_bytes().to_vec()).collect(),
+                via: 0,
+                onward: Vec::new(),
+            }),
+        };
+        let run = Arc::new(self.verify(&chunk).ok()?);
+        let without_body = run.leaves().iter().any(|leaf| leaf.body.is_none());
+        self.take(&run, effects);
+        // The body was too long for gossip: it is wanted from now on, and a sync is the way to get it.
+        (!without_body).then_some(())
+    }
+
+    // ------------------------------------------------------------------------------------------------- sync
+
+    fn begin(&mut self, now_ms: u64, peer: &Peer, effects: &mut Vec<Effect>) {
+        if self.sessions.contains_key(peer) || !self.peers.contains_key(peer) {
+            return;
+        }
+        let hello = message::hello(&self.federation, &self.frontier().digest());
+        self.sessions.insert(peer.clone(), Session::new(peer.clone(), now_ms));
+        self.due.insert(peer.clone(), now_ms + SYNC_EVERY_MS);
+        if let Some(state) = self.peers.get_mut(peer) {
+            state.syncing = true;
+        }
+        effects.push(Effect::Open(peer.clone(), hello));
+    }
+
+    fn on_tick(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        let stale = |session: &&Session| session.since_ms + SYNC_STALE_MS < now_ms;
+        let stale: Vec<Peer> = self.sessions.values().filter(stale).map(|session| session.peer.clone()).collect();
+        for peer in stale {
+            effects.push(Effect::Close(peer.clone()));
+            self.on_ended(now_ms, &peer, "the peer stopped answering".to_owned());
+        }
+        let due: Vec<Peer> = self.due.iter().filter(|(_, at)| **at <= now_ms).map(|(peer, _)| peer.clone()).collect();
+        for peer in due {
+            self.begin(now_ms, &peer, effects);
+        }
+    }
+
+    /// A caller's frontier shows whether it has what we lack.
+    fn on_told(&mut self, now_ms: u64, peer: &Peer, wire: &schema::Frontier, effects: &mut Vec<Effect>) {
+        let Some(theirs) = Frontier::from_wire(self.federation, wire) else { return };
+        if self.logs.iter().any(|(key, log)| theirs.rows.get(key).is_some_and(|row| row.size > log.size())) {
+            self.begin(now_ms, peer, effects);
+        }
+    }
+
+    fn on_answer(&mut self, now_ms: u64, peer: &Peer, answer: Message, effects: &mut Vec<Effect>) {
+        let Some(mut session) = self.sessions.remove(peer) else { return };
+        session.since_ms = now_ms;
+        let outcome = match (session.stage, answer) {
+            (_, Message::Refusal(refusal)) => self.on_refusal(&mut session, &refusal.reason, effects),
+            (Stage::Hello, Message::Hello(hello)) => self.on_hello(&mut session, &hello, effects),
+            (Stage::Frontier, Message::Frontier(wire)) => self.on_frontier(&mut session, &wire, effects),
+            (Stage::Governance | Stage::Publications, Message::Chunk(chunk)) => {
+                self.on_chunk(&mut session, &chunk, effects)
+            }
+            (Stage::Bodies, Message::Bodies(bodies)) => self.on_bodies(&mut session, &bodies, effects),
+            _ => Err("answered what was not asked".to_owned()),
+        };
+        match outcome {
+            Ok(Next::Await) => {
+                self.sessions.insert(peer.clone(), session);
+            }
+            Ok(Next::Done) => {
+                self.settle(now_ms, &session);
+                effects.push(Effect::Close(peer.clone()));
+            }
+            Err(fault) => {
+                if let Some(state) = self.peers.get_mut(peer) {
+                    state.syncing = false;
+                    state.waiting = vec![fault.clone()];
+                }
+                effects.push(Effect::Close(peer.clone()));
+                effects.push(Effect::Penalize { peer: peer.clone(), fault });
+            }
+        }
+    }
+
+    fn on_hello(
+        &self,
+        session: &mut Session,
+        hello: &schema::Hello,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Next, String> {
+        if hello.federation != self.federation.as_bytes() || hello.version != message::SYNC_VERSION {
+            return Err("greeted for another federation or version".to_owned());
+        }
+        let ours = self.frontier();
+        if hello.frontier == ours.digest().as_bytes() {
+            return Ok(self.ask_bodies(session, effects));
+        }
+        session.stage = Stage::Frontier;
+        effects.push(Effect::Ask(session.peer.clone(), Message::Frontier(ours.to_wire())));
+        Ok(Next::Await)
+    }
+
+    fn on_frontier(
+        &self,
+        session: &mut Session,
+        wire: &schema::Frontier,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Next, String> {
+        let theirs = Frontier::from_wire(self.federation, wire).ok_or("sent a frontier that is not one")?;
+        session.theirs = Some(theirs);
+        Ok(self.ask_runs(session, effects))
+    }
+
+    /// Asks for the next runs: governance logs first, because they decide which other logs are wanted.
+    fn ask_runs(&self, session: &mut Session, effects: &mut Vec<Effect>) -> Next {
+        for (stage, purpose) in [(Stage::Governance, Purpose::Governance), (Stage::Publications, Purpose::Publication)]
+        {
+            session.wants = self.news(session, purpose);
+            if !session.wants.is_empty() {
+                session.stage = stage;
+                for (key, to) in &session.wants {
+                    let from = self.logs.get(key).map_or(0, Log::size);
+                    let want = schema::Want { log: key.as_bytes().to_vec(), from, to: *to };
+                    effects.push(Effect::Ask(session.peer.clone(), Message::Want(want)));
+                }
+                return Next::Await;
+            }
+        }
+        self.ask_bodies(session, effects)
+    }
+
+    /// Logs of a purpose that the peer has more of, and that were not refused in this session.
+    fn news(&self, session: &Session, purpose: Purpose) -> VecDeque<(PublicKey, u64)> {
+        let Some(theirs) = &session.theirs else { return VecDeque::new() };
+        let wanted = |(key, log): (&PublicKey, &Log)| {
+            let end = log.open().and_then(|open| self.standing.cut(key, open)).map_or(u64::MAX, |cut| cut.size);
+            let to = theirs.rows.get(key).map_or(0, |row| row.size.min(end));
+            let refused = session.refusals.iter().any(|words| words.starts_with(&key.to_string()));
+            (log.purpose() == purpose && to > log.size() && !refused).then_some((*key, to))
+        };
+        self.logs.iter().filter_map(wanted).take(ASKED_MAX).collect()
+    }
+
+    fn on_chunk(
+        &mut self,
+        session: &mut Session,
+        chunk: &schema::Chunk,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Next, String> {
+        let Some((key, to)) = session.wants.front().copied().filter(|(key, _)| chunk.log == key.as_bytes()) else {
+            return Err("sent a run that was not asked for".to_owned());
+        };
+        match self.verify(chunk) {
+            Ok(run) => self.take(&Arc::new(run), effects),
+            // Another peer was faster; what is left of the range may still be news.
+            Err(RunError::Nothing) => {}
+            Err(error) => return Err(format!("sent a run of log {key} that does not verify: {error}")),
+        }
+        let reached = chunk.from + chunk.leaves.len() as u64;
+        if reached >= to.min(chunk.total) {
+            session.wants.pop_front();
+            if chunk.total < to {
+                session.note(&key, "the peer holds less than its frontier said");
+            }
+        }
+        Ok(if session.wants.is_empty() { self.ask_runs(session, effects) } else { Next::Await })
+    }
+
+    fn on_refusal(&self, session: &mut Session, reason: &str, effects: &mut Vec<Effect>) -> Result<Next, String> {
+        let reason: String = reason.chars().filter(|c| !c.is_control()).take(200).collect();
+        match session.stage {
+            Stage::Governance | Stage::Publications => {
+                if let Some((key, _)) = session.wants.pop_front() {
+                    session.note(&key, &reason);
+                }
+                Ok(if session.wants.is_empty() { self.ask_runs(session, effects) } else { Next::Await })
+            }
+            _ => {
+                session.refusals.push(reason);
+                Ok(Next::Done)
+            }
+        }
+    }
+
+    /// Offers the want list: every session does, also between equal frontiers.
+    fn ask_bodies(&self, session: &mut Session, effects: &mut Vec<Effect>) -> Next {
+        session.stage = Stage::Bodies;
+        let wanted = self.logs.iter().filter(|(_, log)| !log.missing().is_empty()).take(ASKED_MAX);
+        for (key, log) in wanted {
+            let indexes: Vec<u64> = log.missing().keys().copied().take(limits::WANT_BODIES_MAX).collect();
+            let want = schema::WantBodies { log: key.as_bytes().to_vec(), indexes };
+            effects.push(Effect::Ask(session.peer.clone(), Message::WantBodies(want)));
+            session.bodies_asked += 1;
+        }
+        if session.bodies_asked == 0 { Next::Done } else { Next::Await }
+    }
+
+    fn on_bodies(
+        &mut self,
+        session: &mut Session,
+        bodies: &schema::Bodies,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Next, String> {
+        let key = PublicKey::from_bytes(&bodies.log).map_err(|_| "sent bodies of no log")?;
+        let mut brought = false;
+        for sent in &bodies.bodies {
+            match self.logs.get_mut(&key).and_then(|log| log.find(sent.index, &sent.body)) {
+                None => {}
+                Some(Ok(body)) => {
+                    effects.push(Effect::Keep(Record::Body { log: key, index: sent.index, body }));
+                    brought = true;
+                }
+                Some(Err(error)) => {
+                    return Err(format!("sent a false body for entry {} of log {key}: {error}", sent.index));
+                }
+            }
+        }
+        session.bodies_asked = session.bodies_asked.saturating_sub(1);
+        if session.bodies_asked > 0 {
+            return Ok(Next::Await);
+        }
+        let left = self.missing_bodies() > 0;
+        Ok(if brought && left { self.ask_bodies(session, effects) } else { Next::Done })
+    }
+
+    fn settle(&mut self, now_ms: u64, session: &Session) {
+        let ours = self.frontier();
+        let Some(state) = self.peers.get_mut(&session.peer) else { return };
+        state.syncing = false;
+        state.waiting = session.refusals.clone();
+        let rows = session.theirs.iter().flat_map(|theirs| &theirs.rows);
+        for (key, row) in rows {
+            match ours.rows.get(key) {
+                None => state.waiting.push(format!("{key}: no record held here makes this key known")),
+                Some(own) if own.size == row.size && own.root != row.root => {
+                    state.waiting.push(format!("{key}: the peer has another root at size {}", row.size));
+                }
+                Some(_) => {}
+            }
+        }
+        state.waiting.truncate(REFUSALS_MAX);
+        if state.waiting.is_empty() {
+            state.in_sync_ms = Some(now_ms);
+        }
+    }
+
+    fn on_ended(&mut self, now_ms: u64, peer: &Peer, why: String) {
+        if self.sessions.remove(peer).is_some() {
+            self.due.insert(peer.clone(), now_ms + SYNC_EVERY_MS);
+            if let Some(state) = self.peers.get_mut(peer) {
+                state.syncing = false;
+                state.waiting = vec![why];
+            }
+        }
+    }
+}
+
+/// What a session does next.
+enum Next {
+    Await,
+    Done,
+}
+
+/// A gossiped entry that is in its checkpoint's tree, with its body if it came: true whatever records one holds.
+struct Announced {
+    entry: Entry,
+    path: Vec<Digest>,
+}
+
+impl Announced {
+    fn verify(gossip: &schema::Gossip, checkpoint: &SignedCheckpoint) -> Option<Announced> {
+        let entry = Entry::parse_anywhere(&gossip.entry).ok()?;
+        if entry.log() != checkpoint.log() || gossip.path.len() > 64 {
+            return None;
+        }
+        let path: Vec<Digest> =
+            gossip.path.iter().map(|hash| Digest::try_from(hash.as_slice()).ok()).collect::<Option<_>>()?;
+        tree::verify_inclusion(&entry.digest(), entry.index(), checkpoint.size(), &path, checkpoint.root()).ok()?;
+        if !gossip.body.is_empty() {
+            body::unpack(&gossip.body, &entry).ok()?;
+        }
+        Some(Announced { entry, path })
+    }
+}
+
+impl Session {
+    fn note(&mut self, key: &PublicKey, words: &str) {
+        if self.refusals.len() < REFUSALS_MAX {
+            self.refusals.push(format!("{key}: {words}"));
+        }
+    }
+}
