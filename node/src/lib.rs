@@ -1,1 +1,17 @@
-//! The world around the protocol.
+//! The world around the protocol: what a Comity node keeps, whom it talks to, and how people use it.
+
+pub mod address_book;
+pub mod config;
+pub mod disk;
+pub mod engine;
+pub mod fence;
+pub mod frame;
+pub mod keeper;
+pub mod keystore;
+pub mod network;
+pub mod node;
+pub mod reader;
+pub mod rows;
+pub mod segments;
+pub mod store;
+pub mod sync;

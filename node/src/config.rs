@@ -1,0 +1,231 @@
+//! What an operator decides: `comity.toml` in the data folder, and where everything in that folder is.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use proto::charter::Charter;
+use serde::Deserialize;
+use thiserror::Error;
+
+/// Bytes of a config or charter file that are read: 256 KiB is the largest charter.
+const FILE_BYTES_MAX: u64 = 512 * 1024;
+
+/// The whole of `comity.toml`. Every key is optional; an unknown one is an error.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The member whose node this is; absent for a replica or a bootstrap peer.
+    pub member: Option<MemberConfig>,
+    /// Whom to talk to and how.
+    pub network: NetworkConfig,
+    /// The pages and the API.
+    pub http: HttpConfig,
+    /// Where the marks of the fence are; `$XDG_STATE_HOME/comity` unless given.
+    pub state_dir: Option<PathBuf>,
+}
+
+/// The member.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberConfig {
+    /// Its code in the IPU Parline pattern.
+    pub code: String,
+    /// What it calls itself.
+    pub name: String,
+    /// What its desk is called.
+    #[serde(default = "desk")]
+    pub desk: String,
+}
+
+/// Whom to talk to and how.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkConfig {
+    /// Multiaddrs to listen on.
+    pub listen: Vec<String>,
+    /// Multiaddrs under which others reach this node; published in the phone book.
+    pub announce: Vec<String>,
+    /// First addresses to call, each ending in `/p2p/<peer id>`.
+    pub peers: Vec<String>,
+    /// Whether private and loopback addresses of the phone book may be called.
+    pub allow_private: bool,
+    /// Whether to gossip. Without it everything still arrives, by sync.
+    pub gossip: bool,
+}
+
+/// The pages and the API.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// Address and port.
+    pub listen: String,
+    /// Names under which the pages may be asked for, besides loopback and the address itself.
+    pub hosts: Vec<String>,
+}
+
+impl Default for NetworkConfig {
+    fn default() -> NetworkConfig {
+        let listen = vec!["/ip4/0.0.0.0/tcp/8114".to_owned(), "/ip6/::/tcp/8114".to_owned()];
+        let (announce, peers) = (Vec::new(), Vec::new());
+        NetworkConfig { listen, announce, peers, allow_private: false, gossip: true }
+    }
+}
+
+impl Default for HttpConfig {
+    fn default() -> HttpConfig {
+        HttpConfig { listen: "127.0.0.1:8014".to_owned(), hosts: Vec::new() }
+    }
+}
+
+fn desk() -> String {
+    "Library".to_owned()
+}
+
+/// Why a folder cannot be used as it is.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// Nothing was set up there.
+    #[error("{0} is not a Comity data folder; make one with `comity init --data {0} ..`")]
+    NotInitialised(PathBuf),
+    /// Bound to no federation.
+    #[error("{0} belongs to no federation yet; join one with `comity join --data {0} --charter FILE`")]
+    NotJoined(PathBuf),
+    /// The file cannot be read.
+    #[error("{path}: {what}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        what: String,
+    },
+    /// There is no place for the fence's marks.
+    #[error("neither XDG_STATE_HOME nor HOME is set; say in {0} where the marks are, with `state_dir = \"..\"`")]
+    NoStateDir(PathBuf),
+}
+
+/// The places in one data folder.
+#[derive(Clone, Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// The folder at a path.
+    pub fn new(path: &Path) -> Folder {
+        Folder(path.to_owned())
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// What the operator decided.
+    pub fn config_file(&self) -> PathBuf {
+        self.0.join("comity.toml")
+    }
+
+    /// The charter of the federation it is bound to.
+    pub fn charter_file(&self) -> PathBuf {
+        self.0.join("charter")
+    }
+
+    /// Segments and sled.
+    pub fn store(&self) -> PathBuf {
+        self.0.join("store")
+    }
+
+    /// The search index.
+    pub fn index(&self) -> PathBuf {
+        self.0.join("index")
+    }
+
+    /// Addresses of peers, for the next start.
+    pub fn address_book(&self) -> PathBuf {
+        self.0.join("peers.json")
+    }
+
+    /// The bearer token for writing.
+    pub fn token_file(&self) -> PathBuf {
+        self.0.join("token")
+    }
+
+    /// The HTTP address of the node that runs on this folder.
+    pub fn http_file(&self) -> PathBuf {
+        self.0.join("http")
+    }
+
+    /// Reads the config.
+    pub fn config(&self) -> Result<Config, ConfigError> {
+        let path = self.config_file();
+        if !path.exists() {
+            return Err(ConfigError::NotInitialised(self.0.clone()));
+        }
+        let text = read(&path)?;
+        // toml's words name line and column.
+        toml::from_str(&text).map_err(|error| ConfigError::File { path, what: error.to_string() })
+    }
+
+    /// Reads the charter this folder is bound to, verified.
+    pub fn charter(&self) -> Result<Charter, ConfigError> {
+        let path = self.charter_file();
+        if !path.exists() {
+            self.config()?;
+            return Err(ConfigError::NotJoined(self.0.clone()));
+        }
+        charter(&path)
+    }
+
+    /// Where the fence's marks are.
+    pub fn state_dir(&self, config: &Config) -> Result<PathBuf, ConfigError> {
+        if let Some(dir) = &config.state_dir {
+            return Ok(dir.clone());
+        }
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let base = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state")));
+        base.map(|base| base.join("comity")).ok_or_else(|| ConfigError::NoStateDir(self.config_file()))
+    }
+}
+
+/// Reads and verifies a charter file.
+pub fn charter(path: &Path) -> Result<Charter, ConfigError> {
+    let text = read(path)?;
+    Charter::verify(text.as_bytes()).map_err(|error| ConfigError::File {
+        path: path.to_owned(),
+        what: format!("{error}; ask a founder for the charter again"),
+    })
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    let failed = |what: String| ConfigError::File { path: path.to_owned(), what };
+    let meta = fs::metadata(path).map_err(|error| failed(error.to_string()))?;
+    if meta.len() > FILE_BYTES_MAX {
+        return Err(failed(format!("it has over {FILE_BYTES_MAX} bytes")));
+    }
+    fs::read_to_string(path).map_err(|error| failed(error.to_string()))
+}
+
+/// The commented config that `comity init` writes.
+pub fn template(member: Option<(&str, &str)>) -> String {
+    let quote = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let member = member.map_or_else(String::new, |(code, name)| {
+        format!(
+            "[member]\n# The parliament whose node this is, by its code in the IPU Parline pattern.\ncode = {}\nname = {}\n# \
+             What the desk that publishes is called on pages.\ndesk = \"Library\"\n\n",
+            quote(code),
+            quote(name)
+        )
+    });
+    format!(
+        "# Comity: what the operator of this node decides. A line that begins with # shows the default.\n\n\
+         # Where the marks are that keep a restored backup from writing twice. Never inside this folder.\n\
+         # state_dir = \"~/.local/state/comity\"\n\n{member}\
+         [network]\n# Where this node listens for peers. An empty list: it only calls others.\n\
+         # listen = [\"/ip4/0.0.0.0/tcp/8114\", \"/ip6/::/tcp/8114\"]\n\
+         # Under which addresses others reach it. They are published in the federation's phone book.\n\
+         # announce = [\"/dns4/comity.parliament.example/tcp/8114\"]\n\
+         # First addresses to call; each ends in /p2p/ and the peer id.\npeers = []\n\
+         # Whether private addresses in the phone book may be called.\n# allow_private = false\n\
+         # Gossip only makes things fast; with false everything still arrives.\n# gossip = true\n\n\
+         [http]\n# Pages and API. Anyone who reaches this address can read; writing needs the token in this folder.\n\
+         # listen = \"127.0.0.1:8014\"\n# Other names under which the pages may be asked for.\n# hosts = []\n"
+    )
+}

@@ -1,0 +1,32 @@
+//! What the frames of the segments hold: the kinds of record, and how a payload names its place.
+//!
+//! The numbers and the shapes are on disk for good; a bundle or a backup is read by the same rules.
+
+use proto::key::PublicKey;
+
+/// An entry's exact bytes.
+pub const ENTRY: u8 = 1;
+/// Log key, index, and the zstd frame of the body of the entry before it.
+pub const BODY: u8 = 2;
+/// Log key, the size it closes, and the closing: the end of a run.
+pub const CLOSING: u8 = 3;
+/// As `BODY`, of a body that came later than its entry.
+pub const LATE_BODY: u8 = 4;
+/// A decision of this node's operator, in words.
+pub const LOCAL: u8 = 5;
+
+/// Whether a torn tail may end after a frame of this kind.
+pub fn is_boundary(kind: u8) -> bool {
+    matches!(kind, CLOSING | LATE_BODY | LOCAL)
+}
+
+/// The payload of a record that belongs to a place in a log: log key, index (or size, for a closing), and its bytes.
+pub fn place(log: &PublicKey, index: u64, bytes: &[u8]) -> Vec<u8> {
+    [log.as_bytes().as_slice(), &index.to_be_bytes(), bytes].concat()
+}
+
+/// Log, index (or size) and the rest of a frame's payload.
+pub fn unplace(payload: &[u8]) -> Option<(PublicKey, u64, &[u8])> {
+    let log = PublicKey::from_bytes(payload.get(..32)?).ok()?;
+    Some((log, u64::from_be_bytes(payload.get(32..40)?.try_into().ok()?), payload.get(40..)?))
+}

@@ -1,0 +1,180 @@
+//! The read side of the store: what is visible, asked from any thread, while one writer goes on.
+
+use std::sync::Arc;
+
+use prost::Message;
+use proto::body;
+use proto::digest::Digest;
+use proto::entry::Entry;
+use proto::key::PublicKey;
+use proto::schema;
+use proto::serve::{Archive, Head, StoredLeaf};
+use proto::tree::{Compact, Hashes};
+
+use crate::engine::Engine;
+use crate::frame::unplace;
+use crate::rows::{
+    LogHead, StoreError, WorkRow, array, arrival, body_location, leaf_key, location, node_key, prefix, table,
+};
+use crate::segments::SegmentReader;
+
+/// Rows of the phone book: sixteen desks of four hundred members.
+const PHONE_BOOK_MAX: usize = 6_400;
+
+/// A read handle; cheap to clone.
+#[derive(Clone)]
+pub struct Reader {
+    pub(crate) engine: Engine,
+    pub(crate) segments: SegmentReader,
+}
+
+/// One entry as it was kept.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The entry.
+    pub entry: Entry,
+    /// Its uncompressed body, where held.
+    pub body: Option<Vec<u8>>,
+    /// Which arrival it was here.
+    pub arrival: u64,
+    /// When it arrived here, Unix milliseconds.
+    pub arrived_ms: u64,
+}
+
+impl Reader {
+    /// Every log held: its key and local number.
+    pub fn log_numbers(&self) -> Result<Vec<(PublicKey, u32)>, StoreError> {
+        let rows = self.engine.scan(table::LOGS, &[], None, usize::MAX)?;
+        let read = |(key, number): (Vec<u8>, Vec<u8>)| {
+            Some((PublicKey::from_bytes(&key).ok()?, u32::from_be_bytes(array(&number, 0)?)))
+        };
+        rows.into_iter().map(|row| read(row).ok_or(StoreError::Damaged(table::LOGS))).collect()
+    }
+
+    /// One entry with its body, by the log's local number.
+    pub fn entry(&self, log: u32, index: u64) -> Result<Option<Kept>, StoreError> {
+        let Some(leaf) = self.engine.get(table::LEAVES, &leaf_key(log, index))? else { return Ok(None) };
+        let at = location(&leaf, 32).ok_or(StoreError::Damaged(table::LEAVES))?;
+        let frame = self.segments.read_frame(&at)?;
+        let entry = Entry::parse_anywhere(&frame.payload).map_err(|_| StoreError::Damaged(table::LEAVES))?;
+        let body = match body_location(&leaf) {
+            None => None,
+            // A body damaged on disk reads as one that is not held; the audit names it.
+            Some(at) => self.segments.read_frame(&at).ok().and_then(|frame| {
+                let (_, _, packed) = unplace(&frame.payload)?;
+                body::unpack(packed, &entry).ok()
+            }),
+        };
+        Ok(Some(Kept { entry, body, arrival: frame.arrival, arrived_ms: frame.arrived_ms }))
+    }
+
+    /// The local number of a log.
+    pub fn number(&self, log: &PublicKey) -> Result<Option<u32>, StoreError> {
+        let bytes = self.engine.get(table::LOGS, log.as_bytes())?;
+        Ok(bytes.and_then(|bytes| array(&bytes, 0)).map(u32::from_be_bytes))
+    }
+
+    /// Versions and withdrawals of a work.
+    pub fn work(&self, name: &str) -> Result<Vec<WorkRow>, StoreError> {
+        let rows = self.engine.scan_prefix(table::WORKS, &prefix(name), usize::MAX)?;
+        rows.iter().map(|(key, value)| WorkRow::read(key, value).ok_or(StoreError::Damaged(table::WORKS))).collect()
+    }
+
+    /// Places of the entries that arrived after `cursor`, in order of arrival: arrival, log, index.
+    pub fn arrivals(&self, cursor: u64, limit: usize) -> Result<Vec<(u64, u32, u64)>, StoreError> {
+        let rows = self.engine.scan(table::ARRIVALS, &(cursor + 1).to_be_bytes(), None, limit)?;
+        rows.iter().map(|row| arrival(row).ok_or(StoreError::Damaged(table::ARRIVALS))).collect()
+    }
+
+    /// Places of the newest entries before arrival `below`, newest first.
+    pub fn newest(&self, below: Option<u64>, limit: usize) -> Result<Vec<(u64, u32, u64)>, StoreError> {
+        let below = below.map(u64::to_be_bytes);
+        let rows = self.engine.scan_back(table::ARRIVALS, below.as_ref().map(|key| key.as_slice()), limit)?;
+        rows.iter().map(|row| arrival(row).ok_or(StoreError::Damaged(table::ARRIVALS))).collect()
+    }
+
+    pub(crate) fn log_head(&self, federation: &Digest, log: &PublicKey) -> Result<Option<LogHead>, StoreError> {
+        let Some(number) = self.number(log)? else { return Ok(None) };
+        let Some(bytes) = self.engine.get(table::HEADS, &number.to_be_bytes())? else { return Ok(None) };
+        LogHead::read(federation, &bytes).map(|(_, head)| Some(head)).ok_or(StoreError::Damaged(table::HEADS))
+    }
+
+    /// The phone book: log number and the newest address entry of each of its peers.
+    pub fn phone_book(&self) -> Result<Vec<(u32, schema::Address)>, StoreError> {
+        let rows = self.engine.scan(table::ADDRESSES, &[], None, PHONE_BOOK_MAX)?;
+        let read = |(key, body): &(Vec<u8>, Vec<u8>)| {
+            Some((u32::from_be_bytes(array(key, 0)?), schema::Address::decode(body.as_slice()).ok()?))
+        };
+        rows.iter().map(|row| read(row).ok_or(StoreError::Damaged(table::ADDRESSES))).collect()
+    }
+
+    /// The hashes of a log.
+    pub fn hashes(&self, log: &PublicKey) -> Result<LogHashes, StoreError> {
+        Ok(LogHashes { engine: self.engine.clone(), number: self.number(log)? })
+    }
+
+    /// The records of one federation, for the called side of a sync.
+    pub fn archive(&self, federation: Digest) -> Records {
+        Records { reader: self.clone(), federation: Arc::new(federation) }
+    }
+}
+
+/// The store as the protocol asks it.
+#[derive(Clone)]
+pub struct Records {
+    reader: Reader,
+    federation: Arc<Digest>,
+}
+
+impl Archive for Records {
+    type Error = StoreError;
+    type Hashes<'a> = LogHashes;
+
+    fn head(&self, log: &PublicKey) -> Result<Option<Head>, StoreError> {
+        let head = self.reader.log_head(&self.federation, log)?;
+        Ok(head.map(|head| Head { purpose: head.open.purpose, size: head.tree.size(), closing: head.closing }))
+    }
+
+    fn leaf(&self, log: &PublicKey, index: u64) -> Result<Option<StoredLeaf>, StoreError> {
+        let Some(number) = self.reader.number(log)? else { return Ok(None) };
+        let Some(leaf) = self.reader.engine.get(table::LEAVES, &leaf_key(number, index))? else { return Ok(None) };
+        let at = location(&leaf, 32).ok_or(StoreError::Damaged(table::LEAVES))?;
+        let Ok(entry) = self.reader.segments.read(&at) else { return Ok(None) };
+        let body = body_location(&leaf).and_then(|at| self.reader.segments.read(&at).ok());
+        let body = body.and_then(|payload| unplace(&payload).map(|(_, _, packed)| packed.to_vec()));
+        Ok(Some((entry, body)))
+    }
+
+    fn hashes<'a>(&'a self, log: &PublicKey) -> LogHashes {
+        let none = LogHashes { engine: self.reader.engine.clone(), number: None };
+        self.reader.hashes(log).unwrap_or(none)
+    }
+}
+
+/// The hashes of one log: leaves and every eighth level are kept, the levels between are computed.
+pub struct LogHashes {
+    engine: Engine,
+    number: Option<u32>,
+}
+
+impl Hashes for LogHashes {
+    fn hash(&self, level: u8, index: u64) -> Option<Digest> {
+        let number = self.number?;
+        let kept = level - level % 8;
+        let count = 1usize << (level - kept);
+        let first = index << (level - kept);
+        let rows = if kept == 0 {
+            self.engine
+                .scan(table::LEAVES, &leaf_key(number, first), Some(&leaf_key(number, first + count as u64)), count)
+                .ok()?
+        } else {
+            let (from, until) = (node_key(number, kept, first), node_key(number, kept, first + count as u64));
+            self.engine.scan(table::NODES, &from, Some(&until), count).ok()?
+        };
+        let mut tree = Compact::new();
+        for (_, value) in &rows {
+            tree.push(Digest::try_from(value.get(..32)?).ok()?, |_, _, _| {});
+        }
+        (rows.len() == count).then(|| tree.root())
+    }
+}

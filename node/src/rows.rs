@@ -1,0 +1,253 @@
+//! How the engine's rows are laid out: the tables, their keys and their values. Big-endian integers, small values.
+//!
+//! Everything here can be rebuilt from the segments; a change of layout is a new [`SCHEMA`].
+
+use prost::Message;
+use proto::body::Open;
+use proto::digest::Digest;
+use proto::entry::Entry;
+use proto::key::PublicKey;
+use proto::log::Closing;
+use proto::schema;
+use proto::tree::Compact;
+use proto::work;
+use thiserror::Error;
+
+use crate::engine::EngineError;
+use crate::segments::{Location, SegmentError};
+
+/// Version of the engine's layout. Another one is rebuilt from the segments; a newer one is refused.
+pub(crate) const SCHEMA: u32 = 1;
+
+/// Why the store cannot go on. The node stops; after its cause is removed, a start finds a sound state.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The segments cannot be read or written.
+    #[error(transparent)]
+    Segments(#[from] SegmentError),
+    /// The engine cannot be read or written.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A newer Comity wrote the store.
+    #[error(
+        "the store is of schema {found}, this program knows up to {SCHEMA}; start the newer program that wrote it, or an empty folder"
+    )]
+    Newer {
+        /// The schema found.
+        found: u32,
+    },
+    /// The engine cannot be believed and is rebuilt.
+    #[error("{0}")]
+    Doubt(String),
+    /// A value of the engine is not what was written.
+    #[error("the engine's table {0} is damaged; start again to rebuild it from the segments")]
+    Damaged(u8),
+}
+
+/// The engine's tables. Integers in keys are big-endian; `n` is a log's local number (u32).
+pub(crate) mod table {
+    /// Name -> value: `schema`, `cursor`, `arrival`, `documents`, `entries`.
+    pub const META: u8 = 0;
+    /// Log key -> n.
+    pub const LOGS: u8 = 1;
+    /// n -> the head: see `LogHead`.
+    pub const HEADS: u8 = 2;
+    /// n, index -> leaf hash, location of the entry, location of the body (zeros: none).
+    pub const LEAVES: u8 = 3;
+    /// n, level (8, 16 ..), index -> hash of a complete subtree.
+    pub const NODES: u8 = 4;
+    /// Arrival -> n, index.
+    pub const ARRIVALS: u8 = 5;
+    /// `CODE/slug`, 0, 1 (version) or 2 (withdrawal), digest -> see `WorkRow`.
+    pub const WORKS: u8 = 6;
+    /// n, peer id -> body of the newest address entry.
+    pub const ADDRESSES: u8 = 8;
+    /// n, index: a body that is wanted.
+    pub const WANTS: u8 = 7;
+}
+
+/// A log's head as the engine keeps it.
+#[derive(Clone, Debug)]
+pub(crate) struct LogHead {
+    pub(crate) number: u32,
+    pub(crate) tree: Compact,
+    pub(crate) closing: Closing,
+    pub(crate) open: Open,
+    pub(crate) body_bytes: u64,
+}
+
+/// A version or a withdrawal of a work, and where it stands.
+#[derive(Clone, Debug)]
+pub struct WorkRow {
+    /// The log.
+    pub log: u32,
+    /// The entry.
+    pub index: u64,
+    /// Its digest.
+    pub digest: Digest,
+    /// What it says about the work.
+    pub says: Says,
+}
+
+/// What an entry says about a work.
+#[derive(Clone, Debug)]
+pub enum Says {
+    /// A version, of a kind.
+    Version(work::Version, u32),
+    /// A withdrawal.
+    Withdrawal(work::Withdrawal),
+}
+
+impl LogHead {
+    pub(crate) fn to_bytes(&self, log: &PublicKey) -> Vec<u8> {
+        let mut bytes = self.number.to_be_bytes().to_vec();
+        bytes.extend_from_slice(log.as_bytes());
+        bytes.extend_from_slice(&self.body_bytes.to_be_bytes());
+        bytes.extend_from_slice(&self.tree.size().to_be_bytes());
+        for peak in self.tree.peaks() {
+            bytes.extend_from_slice(peak.as_bytes());
+        }
+        for part in [self.open.to_body([0; 16]), self.closing.to_wire().encode_to_vec()] {
+            bytes.extend_from_slice(&(part.len() as u32).to_be_bytes());
+            bytes.extend_from_slice(&part);
+        }
+        bytes
+    }
+
+    pub(crate) fn read(federation: &Digest, bytes: &[u8]) -> Option<(PublicKey, LogHead)> {
+        let number = u32::from_be_bytes(array(bytes, 0)?);
+        let log = PublicKey::from_bytes(bytes.get(4..36)?).ok()?;
+        let (body_bytes, size) = (u64::from_be_bytes(array(bytes, 36)?), u64::from_be_bytes(array(bytes, 44)?));
+        let end = 52 + size.count_ones() as usize * 32;
+        let peaks =
+            bytes.get(52..end)?.chunks_exact(32).map(|peak| Digest::try_from(peak).ok()).collect::<Option<_>>()?;
+        let (open, rest) = part(bytes.get(end..)?)?;
+        let (closing, _) = part(rest)?;
+        let closing = Closing::from_wire(federation, &schema::Closing::decode(closing).ok()?).ok()?;
+        let tree = Compact::from_parts(size, peaks)?;
+        Some((log, LogHead { number, tree, closing, open: Open::parse(open)?, body_bytes }))
+    }
+}
+
+impl WorkRow {
+    pub(crate) fn of(log: u32, entry: &Entry, publication: &schema::Publication) -> Option<WorkRow> {
+        let digests =
+            |list: &[Vec<u8>]| list.iter().filter_map(|bytes| Digest::try_from(bytes.as_slice()).ok()).collect();
+        let (digest, index) = (entry.digest(), entry.index());
+        let says = if entry.kind() == schema::Kind::Withdrawal as u32 {
+            let notice = publication.withdrawal.as_ref()?;
+            Says::Withdrawal(work::Withdrawal { versions: digests(&notice.versions), reason: notice.reason.clone() })
+        } else {
+            let supersedes = digests(&publication.supersedes);
+            Says::Version(work::Version { digest, number: publication.version, supersedes }, entry.kind())
+        };
+        Some(WorkRow { log, index, digest, says })
+    }
+
+    pub(crate) fn key(&self, name: &str) -> Vec<u8> {
+        let tag = match self.says {
+            Says::Version(..) => 1,
+            Says::Withdrawal(_) => 2,
+        };
+        [&prefix(name), [tag].as_slice(), self.digest.as_bytes()].concat()
+    }
+
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let (number, kind, digests, reason) = match &self.says {
+            Says::Version(version, kind) => (version.number, *kind, &version.supersedes, ""),
+            Says::Withdrawal(notice) => (0, 0, &notice.versions, notice.reason.as_str()),
+        };
+        let mut bytes = leaf_key(self.log, self.index).to_vec();
+        bytes.extend_from_slice(&number.to_be_bytes());
+        bytes.extend_from_slice(&kind.to_be_bytes());
+        bytes.extend_from_slice(&(digests.len() as u32).to_be_bytes());
+        digests.iter().for_each(|digest| bytes.extend_from_slice(digest.as_bytes()));
+        bytes.extend_from_slice(reason.as_bytes());
+        bytes
+    }
+
+    pub(crate) fn read(key: &[u8], value: &[u8]) -> Option<WorkRow> {
+        let (tag, digest) = key.get(key.len().checked_sub(33)?..)?.split_first()?;
+        let digest = Digest::try_from(digest).ok()?;
+        let (log, index) = (u32::from_be_bytes(array(value, 0)?), u64::from_be_bytes(array(value, 4)?));
+        let (number, kind) = (u32::from_be_bytes(array(value, 12)?), u32::from_be_bytes(array(value, 16)?));
+        let end = 24 + u32::from_be_bytes(array(value, 20)?) as usize * 32;
+        let list =
+            value.get(24..end)?.chunks_exact(32).map(|bytes| Digest::try_from(bytes).ok()).collect::<Option<_>>()?;
+        let says = if *tag == 1 {
+            Says::Version(work::Version { digest, number, supersedes: list }, kind)
+        } else {
+            let reason = String::from_utf8_lossy(value.get(end..)?).into_owned();
+            Says::Withdrawal(work::Withdrawal { versions: list, reason })
+        };
+        Some(WorkRow { log, index, digest, says })
+    }
+}
+
+/// Whether the rows of one work leave a version that is not withdrawn.
+pub(crate) fn stands(rows: &[WorkRow]) -> bool {
+    let state = fold(rows);
+    !state.current.is_empty() && state.withdrawn.is_none()
+}
+
+/// What the rows of one work come to.
+pub fn fold(rows: &[WorkRow]) -> work::State {
+    let (mut versions, mut withdrawals) = (Vec::new(), Vec::new());
+    for row in rows {
+        match &row.says {
+            Says::Version(version, _) => versions.push(version.clone()),
+            Says::Withdrawal(withdrawal) => withdrawals.push(withdrawal.clone()),
+        }
+    }
+    work::state(&versions, &withdrawals)
+}
+
+pub(crate) fn prefix(name: &str) -> Vec<u8> {
+    [name.as_bytes(), &[0]].concat()
+}
+
+pub(crate) fn leaf_key(log: u32, index: u64) -> [u8; 12] {
+    let mut key = [0; 12];
+    key[..4].copy_from_slice(&log.to_be_bytes());
+    key[4..].copy_from_slice(&index.to_be_bytes());
+    key
+}
+
+pub(crate) fn node_key(log: u32, level: u8, index: u64) -> [u8; 13] {
+    let mut key = [0; 13];
+    key[..4].copy_from_slice(&log.to_be_bytes());
+    key[4] = level;
+    key[5..].copy_from_slice(&index.to_be_bytes());
+    key
+}
+
+pub(crate) fn leaf_value(digest: &Digest, at: &Location, body: Option<Location>) -> Vec<u8> {
+    let body = body.map_or([0; 12], |at| at.to_bytes());
+    [digest.as_bytes().as_slice(), &at.to_bytes(), &body].concat()
+}
+
+pub(crate) fn location(leaf: &[u8], at: usize) -> Option<Location> {
+    Location::from_bytes(leaf.get(at..at + 12)?)
+}
+
+pub(crate) fn body_location(leaf: &[u8]) -> Option<Location> {
+    leaf.get(44..56).filter(|bytes| bytes.iter().any(|byte| *byte != 0)).and_then(Location::from_bytes)
+}
+
+pub(crate) fn arrival(row: &(Vec<u8>, Vec<u8>)) -> Option<(u64, u32, u64)> {
+    let (key, place) = row;
+    Some((
+        u64::from_be_bytes(array(key, 0)?),
+        u32::from_be_bytes(array(place, 0)?),
+        u64::from_be_bytes(array(place, 4)?),
+    ))
+}
+
+pub(crate) fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..at + N)?.try_into().ok()
+}
+
+fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let len = u32::from_be_bytes(array(bytes, 0)?) as usize;
+    Some((bytes.get(4..4 + len)?, bytes.get(4 + len..)?))
+}

@@ -1,0 +1,536 @@
+//! What a node keeps: the segments are the truth, and the engine (sled) answers questions about them.
+//!
+//! Order of every turn, each step after the one before is durable: [`Store::append`] writes verified records to the segments
+//! and fsyncs; the caller advances its fence marks; [`Store::apply`] makes the records visible to every [`Reader`]. A crash
+//! between any two is an ordinary start: [`Store::open`] replays the segments from the engine's cursor through the very same
+//! [`Store::apply`] path, and where the engine is damaged, sets it aside and replays everything.
+//!
+//! Nothing here judges. Only verified runs and bodies come in; what stands is asked of `proto::standing` and `proto::work`.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use prost::Message;
+use proto::body::{self, Open, Purpose};
+use proto::digest::Digest;
+use proto::entry::Entry;
+use proto::key::PublicKey;
+use proto::log::{Closing, Log};
+use proto::replica::Record;
+use proto::schema;
+use proto::tree::Compact;
+
+use crate::engine::{Batch, Engine, Health};
+use crate::frame::{self, place, unplace};
+use crate::reader::Reader;
+use crate::rows::{
+    LogHead, SCHEMA, StoreError, WorkRow, array, leaf_key, leaf_value, location, node_key, prefix, stands, table,
+};
+use crate::segments::{Cursor, Frame, Location, Replayed, Segments};
+
+/// Bytes of page cache sled may take; its own reckoning is a hint, and a node has to live in 1 GB beside an index.
+const CACHE_BYTES: u64 = 32 * 1024 * 1024;
+/// Entries of a run that go into one engine batch: larger ones made sled slower and its file bigger.
+const BATCH_ENTRIES: usize = 64;
+/// Bytes of segments after which the engine is flushed, so that a start replays at most this much.
+const FLUSH_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes of an address entry's body that the phone book takes: eight addresses, and what protobuf adds.
+const ADDRESS_BODY_BYTES_MAX: usize = 3 * 1024;
+/// File that says the engine failed while it was in use.
+const SUSPECT: &str = "sled.suspect";
+
+/// What opening found, for the operator.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// What was mended, in words.
+    pub notes: Vec<String>,
+    /// Frames replayed from the segments.
+    pub replayed: u64,
+}
+
+/// The one writer.
+pub struct Store {
+    dir: PathBuf,
+    segments: Segments,
+    reader: Reader,
+    heads: BTreeMap<PublicKey, LogHead>,
+    next_log: u32,
+    arrival: u64,
+    clock_ms: u64,
+    counts: Counts,
+    open_run: Vec<Placed>,
+    unflushed: u64,
+}
+
+/// Numbers a status shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Works that stand and are not withdrawn.
+    pub documents: u64,
+    /// Entries of all logs.
+    pub entries: u64,
+    /// The number of the last arrival.
+    pub arrival: u64,
+}
+
+/// Records that are durable in the segments and not yet visible.
+pub struct Appended {
+    frames: Vec<Frame>,
+    end: Cursor,
+    bytes: u64,
+}
+
+/// An entry of the run that is being read, with its places in the segments.
+struct Placed {
+    entry: Entry,
+    at: Location,
+    arrival: u64,
+    body: Option<(Location, Vec<u8>)>,
+}
+
+impl Store {
+    /// Opens or creates the store in `dir`, whatever state a crash left it in.
+    pub fn open(dir: &Path, federation: &Digest) -> Result<(Store, Opened), StoreError> {
+        let mut opened = Opened::default();
+        let (segments, found) = Segments::open(&dir.join("segments"), frame::is_boundary)?;
+        if found.cut_bytes > 0 {
+            let bytes = found.cut_bytes;
+            opened.notes.push(format!("{bytes} bytes of an unfinished write were cut off the last segment"));
+        }
+        let (engine, health) = Engine::open(&dir.join("sled"), CACHE_BYTES)?;
+        match health {
+            Health::Sound => {}
+            Health::SnapshotsDropped => opened.notes.push("damaged snapshots of sled were dropped".to_owned()),
+            Health::SetAside { path, reason } => opened.notes.push(set_aside_words(&path, &reason)),
+        }
+        let reader = Reader { engine, segments: segments.reader() };
+        let mut store = Store {
+            dir: dir.to_owned(),
+            segments,
+            reader,
+            heads: BTreeMap::new(),
+            next_log: 0,
+            arrival: 0,
+            clock_ms: 0,
+            counts: Counts::default(),
+            open_run: Vec::new(),
+            unflushed: 0,
+        };
+        let first = match store.doubt() {
+            Ok(None) => store.load(federation).and_then(|()| store.replay(federation, &mut opened)),
+            Ok(Some(reason)) => Err(StoreError::Doubt(reason)),
+            Err(error) => Err(error),
+        };
+        match first.and_then(|()| store.logs().map(drop)) {
+            Ok(()) => {}
+            Err(error @ (StoreError::Newer { .. } | StoreError::Segments(_))) => return Err(error),
+            Err(error) => store.rebuild(federation, &error.to_string(), &mut opened)?,
+        }
+        let _ = fs::remove_file(dir.join(SUSPECT));
+        store.mark_clean(false)?;
+        Ok((store, opened))
+    }
+
+    /// Makes everything durable and notes that the engine was closed in order.
+    pub fn close(mut self) -> Result<(), StoreError> {
+        self.mark_clean(true)?;
+        self.flush()
+    }
+
+    /// Notes for the next start that the engine failed while in use: it will not be believed.
+    pub fn suspect(dir: &Path) {
+        // Best effort: where even this fails, the disk is the operator's first concern, and a full check still follows.
+        let _ = File::create(dir.join(SUSPECT));
+    }
+
+    /// How a log stood when it held so many entries; `None` where it never did.
+    pub fn root_at(&self, log: &PublicKey, size: u64) -> Option<Digest> {
+        let held = self.heads.get(log).map_or(0, |head| head.tree.size());
+        let hashes = self.reader.hashes(log).ok()?;
+        (size <= held).then(|| proto::tree::root_at(&hashes, size)).flatten()
+    }
+
+    /// A read handle.
+    pub fn reader(&self) -> Reader {
+        self.reader.clone()
+    }
+
+    /// Numbers for a status.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// What a replica needs to take up every log again: governance logs first, each with kinds and bodies of its entries.
+    pub fn logs(&self) -> Result<Vec<(PublicKey, Log, GovernanceBodies)>, StoreError> {
+        let mut logs = Vec::new();
+        for (key, head) in &self.heads {
+            let mut missing = BTreeMap::new();
+            for (at, _) in self.reader.engine.scan_prefix(table::WANTS, &head.number.to_be_bytes(), usize::MAX)? {
+                let index = u64::from_be_bytes(array(&at, 4).ok_or(StoreError::Damaged(table::WANTS))?);
+                if let Some(kept) = self.reader.entry(head.number, index)? {
+                    missing.insert(index, kept.entry);
+                }
+            }
+            let mut bodies = Vec::new();
+            if head.open.purpose == Purpose::Governance {
+                for index in 0..head.tree.size() {
+                    let kept = self.reader.entry(head.number, index)?.ok_or(StoreError::Damaged(table::LEAVES))?;
+                    bodies.push((kept.entry.kind(), kept.body.ok_or(StoreError::Damaged(table::LEAVES))?));
+                }
+            }
+            let (open, tree, closing) = (head.open.clone(), head.tree.clone(), head.closing.clone());
+            logs.push((*key, Log::resume(*key, open, tree, closing, missing, head.body_bytes), bodies));
+        }
+        logs.sort_by_key(|(_, log, _)| log.purpose());
+        Ok(logs)
+    }
+
+    /// Makes records durable. From its return on they survive a power cut; no reader sees them before [`Store::apply`].
+    pub fn append(&mut self, now_ms: u64, records: &[Record]) -> Result<Appended, StoreError> {
+        // A clock set back must not make arrivals run backwards: feeds and harvests sort by them.
+        self.clock_ms = self.clock_ms.max(now_ms);
+        let before = self.segments.bytes();
+        let mut frames = Vec::new();
+        for record in records {
+            match record {
+                Record::Run(run) => {
+                    for leaf in run.leaves() {
+                        self.arrival += 1;
+                        self.put(&mut frames, frame::ENTRY, leaf.entry.as_bytes().to_vec())?;
+                        if let Some(body) = &leaf.body {
+                            let payload = place(run.log(), leaf.entry.index(), &body.frame);
+                            self.put(&mut frames, frame::BODY, payload)?;
+                        }
+                    }
+                    let closing = run.closing().to_wire().encode_to_vec();
+                    self.put(&mut frames, frame::CLOSING, place(run.log(), run.after().size(), &closing))?;
+                }
+                Record::Body { log, index, body } => {
+                    self.arrival += 1;
+                    self.put(&mut frames, frame::LATE_BODY, place(log, *index, &body.frame))?;
+                }
+            }
+        }
+        self.segments.sync()?;
+        Ok(Appended { frames, end: self.segments.end(), bytes: self.segments.bytes() - before })
+    }
+
+    /// Makes what was appended visible to readers.
+    pub fn apply(&mut self, federation: &Digest, appended: Appended) -> Result<(), StoreError> {
+        for frame in appended.frames {
+            self.take(federation, frame)?;
+        }
+        self.settle(appended.end)?;
+        self.unflushed += appended.bytes;
+        if self.unflushed >= FLUSH_BYTES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Records a decision of the operator for good.
+    pub fn note_local(&mut self, now_ms: u64, words: &str) -> Result<(), StoreError> {
+        self.clock_ms = self.clock_ms.max(now_ms);
+        self.segments.append(frame::LOCAL, self.arrival, self.clock_ms, words.as_bytes())?;
+        self.segments.sync()?;
+        self.settle(self.segments.end())
+    }
+
+    /// Makes the engine durable, so that the next start has nothing to replay.
+    pub fn flush(&mut self) -> Result<(), StoreError> {
+        self.reader.engine.flush()?;
+        self.unflushed = 0;
+        Ok(())
+    }
+
+    fn put(&mut self, frames: &mut Vec<Frame>, kind: u8, payload: Vec<u8>) -> Result<(), StoreError> {
+        let at = self.segments.append(kind, self.arrival, self.clock_ms, &payload)?;
+        let next = self.segments.end();
+        frames.push(Frame { kind, arrival: self.arrival, arrived_ms: self.clock_ms, payload, at, next });
+        Ok(())
+    }
+
+    // ------------------------------------------------------------------------------------------- one path
+
+    fn replay(&mut self, federation: &Digest, opened: &mut Opened) -> Result<(), StoreError> {
+        let from = self.cursor()?;
+        let reader = self.reader.segments.clone();
+        let mut end = from;
+        for item in reader.replay(from, None) {
+            match item? {
+                Replayed::Frame(frame) => {
+                    end = frame.next;
+                    let boundary = frame::is_boundary(frame.kind);
+                    self.take(federation, frame)?;
+                    opened.replayed += 1;
+                    if boundary {
+                        self.settle(end)?;
+                    }
+                }
+                Replayed::Damaged { bytes, from, .. } => opened.notes.push(format!(
+                    "{bytes} bytes are damaged at segment {}, offset {}; what was there is fetched again",
+                    from.segment, from.offset
+                )),
+            }
+        }
+        if opened.replayed > 0 {
+            self.settle(end)?;
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Takes the next frame of the segments, live or replayed. Taking one twice changes nothing.
+    fn take(&mut self, federation: &Digest, frame: Frame) -> Result<(), StoreError> {
+        self.arrival = self.arrival.max(frame.arrival);
+        self.clock_ms = self.clock_ms.max(frame.arrived_ms);
+        match frame.kind {
+            frame::ENTRY => {
+                if let Ok(entry) = Entry::parse_anywhere(&frame.payload) {
+                    let follows =
+                        |last: &Placed| last.entry.log() == entry.log() && last.entry.index() + 1 == entry.index();
+                    if !self.open_run.last().is_some_and(follows) {
+                        self.open_run.clear(); // a crash left a run unclosed at the end of the segment before
+                    }
+                    self.open_run.push(Placed { entry, at: frame.at, arrival: frame.arrival, body: None });
+                }
+                Ok(())
+            }
+            frame::BODY => {
+                let Some((log, index, packed)) = unplace(&frame.payload) else { return Ok(()) };
+                if let Some(last) =
+                    self.open_run.last_mut().filter(|last| *last.entry.log() == log && last.entry.index() == index)
+                {
+                    last.body = body::unpack(packed, &last.entry).ok().map(|bytes| (frame.at, bytes));
+                }
+                Ok(())
+            }
+            frame::CLOSING => {
+                let run = std::mem::take(&mut self.open_run);
+                let Some((log, size, wire)) = unplace(&frame.payload) else { return Ok(()) };
+                let closing =
+                    schema::Closing::decode(wire).ok().and_then(|wire| Closing::from_wire(federation, &wire).ok());
+                closing.map_or(Ok(()), |closing| self.take_run(log, size, run, closing))
+            }
+            frame::LATE_BODY => {
+                let Some((log, index, packed)) = unplace(&frame.payload) else { return Ok(()) };
+                self.take_body(&log, index, packed, &frame)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn take_run(&mut self, log: PublicKey, size: u64, run: Vec<Placed>, closing: Closing) -> Result<(), StoreError> {
+        let held = self.heads.get(&log).map_or(0, |head| head.tree.size());
+        let run: Vec<Placed> = run.into_iter().filter(|placed| placed.entry.index() >= held).collect();
+        let follows =
+            run.iter().zip(held..).all(|(placed, index)| *placed.entry.log() == log && placed.entry.index() == index);
+        if run.is_empty() || !follows || held + run.len() as u64 != size {
+            return Ok(()); // a frame before it was damaged, or it was taken already: sync fetches what is missing
+        }
+        let head = match self.heads.get(&log) {
+            Some(head) => LogHead { closing, ..head.clone() },
+            None => {
+                let opening =
+                    run.first().and_then(|first| first.body.as_ref()).and_then(|(_, bytes)| Open::parse(bytes));
+                let Some(open) = opening else { return Ok(()) };
+                LogHead { number: self.next_log, tree: Compact::new(), closing, open, body_bytes: 0 }
+            }
+        };
+        if head.open.purpose == Purpose::Governance && run.iter().any(|placed| placed.body.is_none()) {
+            return Ok(()); // a governance entry without its body does not exist; sync fetches both
+        }
+        self.index_run(log, head, &run)
+    }
+
+    fn index_run(&mut self, log: PublicKey, mut head: LogHead, run: &[Placed]) -> Result<(), StoreError> {
+        let number = head.number;
+        for part in run.chunks(BATCH_ENTRIES) {
+            let mut batch = Batch::default();
+            for placed in part {
+                let entry = &placed.entry;
+                let digest = entry.digest();
+                head.tree.push(digest, |level, index, hash| {
+                    if level > 0 && level.is_multiple_of(8) {
+                        batch.put(table::NODES, &node_key(number, level, index), hash.as_bytes());
+                    }
+                });
+                head.body_bytes += u64::from(entry.body_size());
+                let body_at = placed.body.as_ref().map(|(at, _)| *at);
+                batch.put(table::LEAVES, &leaf_key(number, entry.index()), &leaf_value(&digest, &placed.at, body_at));
+                batch.put(table::ARRIVALS, &placed.arrival.to_be_bytes(), &leaf_key(number, entry.index()));
+                match &placed.body {
+                    None => batch.put(table::WANTS, &leaf_key(number, entry.index()), &[]),
+                    Some((_, bytes)) => self.catalogue(&mut batch, number, &head.open, entry, bytes)?,
+                }
+            }
+            self.counts.entries += part.len() as u64;
+            self.put_counts(&mut batch);
+            // Leaves before heads: a crash in between leaves leaves that nobody counts, and the replay writes them again.
+            self.reader.engine.apply(batch)?;
+        }
+        let mut batch = Batch::default();
+        batch.put(table::LOGS, log.as_bytes(), &number.to_be_bytes());
+        batch.put(table::HEADS, &number.to_be_bytes(), &head.to_bytes(&log));
+        self.reader.engine.apply(batch)?;
+        self.next_log = self.next_log.max(number + 1);
+        self.heads.insert(log, head);
+        Ok(())
+    }
+
+    fn take_body(&mut self, log: &PublicKey, index: u64, packed: &[u8], frame: &Frame) -> Result<(), StoreError> {
+        let Some(head) = self.heads.get(log) else { return Ok(()) };
+        let (number, open) = (head.number, head.open.clone());
+        let Some(kept) = self.reader.entry(number, index)? else { return Ok(()) };
+        let Ok(bytes) = body::unpack(packed, &kept.entry) else { return Ok(()) };
+        let key = leaf_key(number, index);
+        let leaf = self.reader.engine.get(table::LEAVES, &key)?.ok_or(StoreError::Damaged(table::LEAVES))?;
+        let at = location(&leaf, 32).ok_or(StoreError::Damaged(table::LEAVES))?;
+        let mut batch = Batch::default();
+        batch.put(table::LEAVES, &key, &leaf_value(&kept.entry.digest(), &at, Some(frame.at)));
+        batch.remove(table::WANTS, &key);
+        batch.put(table::ARRIVALS, &frame.arrival.to_be_bytes(), &key);
+        self.catalogue(&mut batch, number, &open, &kept.entry, &bytes)?;
+        self.put_counts(&mut batch);
+        self.reader.engine.apply(batch)?;
+        Ok(())
+    }
+
+    /// Notes what a publication says about a work, and what that does to the number of works that stand.
+    fn catalogue(
+        &mut self,
+        batch: &mut Batch,
+        log: u32,
+        open: &Open,
+        entry: &Entry,
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
+        if open.purpose != Purpose::Publication {
+            return Ok(());
+        }
+        if entry.kind() == schema::Kind::Address as u32 {
+            if let Ok(address) = schema::Address::decode(bytes)
+                && bytes.len() <= ADDRESS_BODY_BYTES_MAX
+            {
+                let key = [log.to_be_bytes().as_slice(), address.peer.as_bytes()].concat();
+                batch.put(table::ADDRESSES, &key, bytes);
+            }
+            return Ok(());
+        }
+        if entry.kind() < schema::Kind::LawSummary as u32 {
+            return Ok(());
+        }
+        let Some((publication, _)) = body::publication(bytes) else { return Ok(()) };
+        let name = format!("{}/{}", open.member, publication.slug);
+        let Some(row) = WorkRow::of(log, entry, &publication) else { return Ok(()) };
+        let key = row.key(&name);
+        if self.reader.engine.get(table::WORKS, &key)?.is_some() {
+            return Ok(());
+        }
+        let mut rows = self.reader.work(&name)?;
+        // Rows of this very batch are not in the engine yet.
+        rows.extend(batch.pending(table::WORKS, &prefix(&name)).filter_map(|(key, value)| WorkRow::read(key, value)));
+        let stood = stands(&rows);
+        batch.put(table::WORKS, &key, &row.to_bytes());
+        rows.push(row);
+        match (stood, stands(&rows)) {
+            (false, true) => self.counts.documents += 1,
+            (true, false) => self.counts.documents = self.counts.documents.saturating_sub(1),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn put_counts(&mut self, batch: &mut Batch) {
+        self.counts.arrival = self.arrival;
+        batch.put(table::META, b"documents", &self.counts.documents.to_be_bytes());
+        batch.put(table::META, b"arrival", &self.arrival.to_be_bytes());
+        batch.put(table::META, b"clock", &self.clock_ms.to_be_bytes());
+    }
+
+    fn settle(&mut self, end: Cursor) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        self.counts.entries = self.heads.values().map(|head| head.tree.size()).sum();
+        self.put_counts(&mut batch);
+        batch.put(table::META, b"schema", &SCHEMA.to_be_bytes());
+        batch.put(table::META, b"cursor", &end.to_bytes());
+        Ok(self.reader.engine.apply(batch)?)
+    }
+
+    /// Why the engine is not to be believed, `None` where it is.
+    fn doubt(&self) -> Result<Option<String>, StoreError> {
+        let engine = &self.reader.engine;
+        if self.dir.join(SUSPECT).exists() {
+            return Ok(Some("it failed while in use".to_owned()));
+        }
+        let schema = engine.get(table::META, b"schema")?.and_then(|bytes| array(&bytes, 0)).map(u32::from_be_bytes);
+        match schema {
+            Some(found) if found > SCHEMA => return Err(StoreError::Newer { found }),
+            Some(found) if found < SCHEMA => return Ok(Some(format!("it is of schema {found}"))),
+            _ => {}
+        }
+        let cursor = engine.get(table::META, b"cursor")?.map(|bytes| Cursor::from_bytes(&bytes));
+        match cursor {
+            Some(None) => return Ok(Some("its cursor is damaged".to_owned())),
+            Some(Some(cursor)) if cursor > self.segments.end() => {
+                return Ok(Some("it is ahead of the segments".to_owned()));
+            }
+            _ => {}
+        }
+        if engine.get(table::META, b"clean")?.is_none_or(|value| value != [1]) {
+            // After a crash every page is read once, because damage shows only then; an error here ends in a rebuild.
+            engine.check()?;
+        }
+        Ok(None)
+    }
+
+    fn rebuild(&mut self, federation: &Digest, reason: &str, opened: &mut Opened) -> Result<(), StoreError> {
+        let (engine, aside) = self.reader.engine.clone().set_aside()?;
+        self.reader.engine = engine;
+        opened.notes.push(set_aside_words(&aside, reason));
+        self.open_run.clear();
+        self.load(federation)?;
+        self.replay(federation, opened)
+    }
+
+    fn mark_clean(&mut self, clean: bool) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        batch.put(table::META, b"schema", &SCHEMA.to_be_bytes());
+        batch.put(table::META, b"clean", &[u8::from(clean)]);
+        self.reader.engine.apply(batch)?;
+        // The mark must not outlive its truth: taken back before anything else is written.
+        self.reader.engine.flush().map_err(StoreError::from)
+    }
+
+    fn cursor(&self) -> Result<Cursor, StoreError> {
+        let bytes = self.reader.engine.get(table::META, b"cursor")?;
+        Ok(bytes.and_then(|bytes| Cursor::from_bytes(&bytes)).unwrap_or_default())
+    }
+
+    fn load(&mut self, federation: &Digest) -> Result<(), StoreError> {
+        let number = |name: &[u8]| -> Result<u64, StoreError> {
+            let bytes = self.reader.engine.get(table::META, name)?;
+            Ok(bytes.and_then(|bytes| array(&bytes, 0)).map_or(0, u64::from_be_bytes))
+        };
+        let documents = number(b"documents")?;
+        (self.arrival, self.clock_ms) = (number(b"arrival")?, number(b"clock")?);
+        self.heads.clear();
+        self.next_log = 0;
+        for (_, bytes) in self.reader.engine.scan(table::HEADS, &[], None, usize::MAX)? {
+            let (key, head) = LogHead::read(federation, &bytes).ok_or(StoreError::Damaged(table::HEADS))?;
+            self.next_log = self.next_log.max(head.number + 1);
+            self.heads.insert(key, head);
+        }
+        let entries = self.heads.values().map(|head| head.tree.size()).sum();
+        self.counts = Counts { documents, entries, arrival: self.arrival };
+        Ok(())
+    }
+}
+
+/// Kinds and uncompressed bodies of a governance log, in order; empty for a publication log.
+pub type GovernanceBodies = Vec<(u32, Vec<u8>)>;
+
+fn set_aside_words(path: &Path, reason: &str) -> String {
+    format!("sled was set aside as {} ({reason}) and is rebuilt from the segments", path.display())
+}
