@@ -1,0 +1,530 @@
+//! The one owner of what changes: the replica, the store, and the fence, driven in the order that makes a crash harmless.
+//!
+//! [`Keeper::turn`] is the whole rhythm: the replica judges, what it keeps is appended and fsynced, the fence's marks advance,
+//! readers see it, and only then the effects that speak are handed out. The node runs it beside a network; a command that finds
+//! no node running drives it alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use prost::Message;
+use proto::body::{self, Open, Purpose};
+use proto::charter::Charter;
+use proto::digest::Digest;
+use proto::frontier::Frontier;
+use proto::key::{PublicKey, SecretKey};
+use proto::limits;
+use proto::replica::{Effect, Input, PeerState, Record, Replica, WriteError};
+use proto::schema::sync_message::Message as SyncMessage;
+use proto::schema::{self, Kind};
+use proto::session::Peer;
+use proto::standing::Standing;
+use proto::work;
+use thiserror::Error;
+
+use crate::config::{Config, ConfigError, Folder};
+use crate::disk::{self, DataFolder, DiskError};
+use crate::fence::{Fence, FenceError, Verdict};
+use crate::keystore::{self, KeyError, KeyName};
+use crate::reader::Reader;
+use crate::rows::{Says, StoreError, WorkRow, fold};
+use crate::store::{Counts, Store};
+
+/// Why the node cannot go on.
+#[derive(Debug, Error)]
+pub enum KeeperError {
+    /// The folder is not set up for it.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The folder cannot be used.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A mark failed.
+    #[error(transparent)]
+    Fence(#[from] FenceError),
+    /// A key cannot be read.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+/// Why nothing was published. Nothing was changed.
+#[derive(Debug, Error)]
+pub enum PublishError {
+    /// Not a member's node.
+    #[error("this node is a replica without a desk key; publish from the node of a member")]
+    NoDesk,
+    /// The fence.
+    #[error(
+        "this node may not write: {0}. It reads its own log from its peers meanwhile. If you know that no other copy of this \
+         folder wrote since, start it once with `comity run --override-fence`; that is recorded"
+    )]
+    Recovering(String),
+    /// A peer is being asked.
+    #[error("{0}; it is being asked for them. Publish again in a minute")]
+    Asking(String),
+    /// No such work.
+    #[error("{0} is not a work of this member that stands; `comity search` shows what there is")]
+    NoWork(String),
+    /// Two of one slug at once.
+    #[error("two documents of one call have the slug {0}; publish one, then the other")]
+    Twice(String),
+    /// The disk.
+    #[error("only {0} bytes are free on the disk of the data folder; free some space and publish again")]
+    Full(u64),
+    /// The body is too long.
+    #[error("{slug} is {bytes} bytes long as a body; {max} are allowed. Shorten the text", max = limits::BODY_BYTES_MAX)]
+    TooLong {
+        /// Which.
+        slug: String,
+        /// How long.
+        bytes: usize,
+    },
+    /// The protocol refused.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The store, the fence or the system failed; the node stops.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// A document that was published, or was already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// `CODE/slug`.
+    pub work: String,
+    /// Its version.
+    pub version: u32,
+    /// Whether anything was written.
+    pub changed: bool,
+}
+
+/// What can be seen of the keeper's state, as of its last turn.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// What is held, durably.
+    pub frontier: Arc<Frontier>,
+    /// Who may speak.
+    pub standing: Arc<Standing>,
+    /// Numbers.
+    pub counts: Counts,
+    /// Bodies that are wanted.
+    pub missing_bodies: u64,
+    /// How things are with every peer.
+    pub peers: BTreeMap<Peer, PeerState>,
+    /// Why own logs may not be written.
+    pub recovering: Vec<String>,
+}
+
+/// The owner.
+pub struct Keeper {
+    _lock: DataFolder,
+    folder: Folder,
+    federation: Digest,
+    replica: Replica,
+    store: Store,
+    fence: Fence,
+    own: BTreeSet<PublicKey>,
+    desk: Option<PublicKey>,
+    member: Option<String>,
+    recovering: BTreeMap<PublicKey, String>,
+    claims: BTreeMap<Peer, String>,
+    learned: Vec<schema::Address>,
+    standing: Arc<Standing>,
+}
+
+impl Keeper {
+    /// Opens a data folder that was set up and joined to a federation. The words say what was mended.
+    pub fn open(folder: &Folder, override_fence: bool) -> Result<(Keeper, Config, Vec<String>), KeeperError> {
+        let config = folder.config()?;
+        let charter = Arc::new(folder.charter()?);
+        let federation = charter.id();
+        let lock = DataFolder::lock(folder.path())?;
+        let (store, opened) = Store::open(&folder.store(), &federation)?;
+        let fence = Fence::open(&folder.state_dir(&config)?, folder.path())?;
+        let mut replica = Replica::new(charter.clone());
+        for (key, log, bodies) in store.logs()? {
+            replica.resume(key, log, &bodies);
+        }
+        let mut keeper = Keeper {
+            _lock: lock,
+            folder: folder.clone(),
+            federation,
+            standing: Arc::new(replica.standing().clone()),
+            replica,
+            store,
+            fence,
+            own: BTreeSet::new(),
+            desk: None,
+            member: None,
+            recovering: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            learned: Vec::new(),
+        };
+        if let Some(member) = &config.member {
+            keeper.take_keys(&charter, &member.code, &member.desk, override_fence)?;
+        }
+        Ok((keeper, config, opened.notes))
+    }
+
+    /// The federation's id.
+    pub fn federation(&self) -> Digest {
+        self.federation
+    }
+
+    /// A read handle on the store.
+    pub fn reader(&self) -> Reader {
+        self.store.reader()
+    }
+
+    /// What can be seen from outside.
+    pub fn view(&self) -> View {
+        View {
+            frontier: Arc::new(self.replica.frontier()),
+            standing: self.standing.clone(),
+            counts: self.store.counts(),
+            missing_bodies: self.replica.missing_bodies(),
+            peers: self.replica.peers().clone(),
+            recovering: self
+                .recovering
+                .iter()
+                .map(|(key, why)| format!("log {key} may not be written: {why}"))
+                .collect(),
+        }
+    }
+
+    /// One turn: every input judged, one fsync for all, then what may be spoken. A refused write changes nothing and is told.
+    pub fn turn(&mut self, inputs: Vec<Input>) -> Result<(Vec<Effect>, Vec<WriteError>), KeeperError> {
+        let now = now_ms();
+        let (mut spoken, mut kept, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        let mut wrote = BTreeSet::new();
+        for input in inputs {
+            self.hear_claims(&input);
+            if let Input::Write { log, .. } = &input {
+                wrote.insert(*log);
+            }
+            match self.replica.handle(now, input) {
+                Ok(effects) => {
+                    for effect in effects {
+                        match effect {
+                            Effect::Keep(record) => kept.push(record),
+                            other => spoken.push(other),
+                        }
+                    }
+                }
+                Err(error) => refused.push(error),
+            }
+        }
+        if !kept.is_empty() {
+            self.find_foreign(&wrote, &kept);
+            self.keep(now, &kept)?;
+        }
+        Ok((spoken, refused))
+    }
+
+    /// Publishes documents with the desk key, all under one signature. The same content again writes nothing.
+    pub fn publish(
+        &mut self,
+        documents: Vec<(Kind, schema::Publication)>,
+    ) -> Result<(Vec<Published>, Vec<Effect>), PublishError> {
+        let member = self.may_write()?;
+        let (mut published, mut bodies) = (Vec::new(), Vec::new());
+        let mut slugs = BTreeSet::new();
+        for (kind, mut publication) in documents {
+            if !slugs.insert(publication.slug.clone()) {
+                return Err(PublishError::Twice(publication.slug));
+            }
+            let work = format!("{member}/{}", publication.slug);
+            let rows = self.store.reader().work(&work).map_err(failed)?;
+            let state = fold(&rows);
+            if let Some(version) = self.same(&rows, &state, kind, &publication)? {
+                published.push(Published { work, version, changed: false });
+                continue;
+            }
+            let (version, supersedes) = work::next(&state);
+            publication.version = version;
+            publication.supersedes = supersedes.iter().map(|digest| digest.as_bytes().to_vec()).collect();
+            bodies.push((kind as u32, salted(publication)?));
+            published.push(Published { work, version, changed: true });
+        }
+        let effects = if bodies.is_empty() { Vec::new() } else { self.write(bodies)? };
+        Ok((published, effects))
+    }
+
+    /// Takes back a work of this member, for good, with a reason.
+    pub fn withdraw(&mut self, slug: &str, reason: &str) -> Result<(String, Vec<Effect>), PublishError> {
+        let member = self.may_write()?;
+        let work = format!("{member}/{slug}");
+        let state = fold(&self.store.reader().work(&work).map_err(failed)?);
+        if state.current.is_empty() || state.withdrawn.is_some() {
+            return Err(PublishError::NoWork(work));
+        }
+        let mut versions: Vec<Vec<u8>> =
+            state.current.iter().map(|version| version.digest.as_bytes().to_vec()).collect();
+        versions.sort();
+        let withdrawal = Some(schema::Withdrawal { versions, reason: reason.to_owned() });
+        let publication = schema::Publication { slug: slug.to_owned(), withdrawal, ..schema::Publication::default() };
+        let effects = self.write(vec![(Kind::Withdrawal as u32, salted(publication)?)])?;
+        Ok((work, effects))
+    }
+
+    /// Publishes this node's place in the phone book, if it changed.
+    pub fn publish_addresses(&mut self, peer: &str, addresses: &[String]) -> Result<Vec<Effect>, PublishError> {
+        self.may_write()?;
+        let desk = self.desk.ok_or(PublishError::NoDesk)?;
+        let number = self.store.reader().number(&desk).map_err(failed)?;
+        let addresses: Vec<String> = addresses.iter().take(limits::ADDRESSES_MAX).cloned().collect();
+        let book = self.store.reader().phone_book().map_err(failed)?;
+        let mut own = book.iter().filter(|(log, address)| Some(*log) == number && address.peer == peer);
+        if own.next().is_some_and(|(_, known)| known.addresses == addresses) || addresses.is_empty() {
+            return Ok(Vec::new());
+        }
+        let salt = keystore::random::<{ limits::SALT_BYTES }>().map_err(failed)?.to_vec();
+        let body = schema::Address { salt, peer: peer.to_owned(), addresses }.encode_to_vec();
+        self.write(vec![(Kind::Address as u32, body)])
+    }
+
+    /// Entries of the phone book that arrived since this was last asked.
+    pub fn take_learned(&mut self) -> Vec<schema::Address> {
+        std::mem::take(&mut self.learned)
+    }
+
+    /// Makes everything durable and ends in order.
+    pub fn close(self) -> Result<(), KeeperError> {
+        Ok(self.store.close()?)
+    }
+
+    /// After an error of the store: what the engine says is not believed at the next start.
+    pub fn suspect(folder: &Folder) {
+        Store::suspect(&folder.store());
+    }
+
+    /// Whether the disk still has room for what peers send.
+    pub fn has_room(&self) -> bool {
+        disk::free(self.folder.path()).is_ok_and(|free| free >= disk::FREE_BYTES_MIN)
+    }
+
+    // ------------------------------------------------------------------------------------------- own logs
+
+    fn take_keys(
+        &mut self,
+        charter: &Charter,
+        code: &str,
+        desk: &str,
+        override_fence: bool,
+    ) -> Result<(), KeeperError> {
+        self.member = Some(code.to_owned());
+        let identity = keystore::read(self.folder.path(), KeyName::Identity)?;
+        let desk_key = keystore::read(self.folder.path(), KeyName::Desk)?;
+        self.desk = desk_key.as_ref().map(SecretKey::public);
+        for key in [&identity, &desk_key].into_iter().flatten() {
+            self.own.insert(key.public());
+            self.replica.hold_key(key.clone());
+        }
+        for log in self.own.clone() {
+            self.check_fence(&log, override_fence)?;
+        }
+        if self.recovering.is_empty()
+            && let (Some(identity), Some(desk_key)) = (identity, desk_key)
+        {
+            self.open_logs(charter, code, desk, &identity.public(), &desk_key.public())?;
+        }
+        Ok(())
+    }
+
+    fn check_fence(&mut self, log: &PublicKey, override_fence: bool) -> Result<(), KeeperError> {
+        let size = self.replica.log(log).map_or(0, |log| log.size());
+        let root = |size| self.store.root_at(log, size);
+        match self.fence.judge(log, size, root)? {
+            Verdict::Sound => {}
+            Verdict::Advance => self.advance(log)?,
+            Verdict::Recovering(doubt) if override_fence => {
+                let words = format!("the operator overrode the fence of log {log} at {size} entries: {doubt}");
+                tracing::warn!("{words}");
+                self.store.note_local(now_ms(), &words)?;
+                self.advance(log)?;
+            }
+            Verdict::Recovering(doubt) => {
+                self.recovering.insert(*log, doubt.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    fn advance(&self, log: &PublicKey) -> Result<(), KeeperError> {
+        let Some(log_state) = self.replica.log(log) else { return Ok(()) };
+        Ok(self.fence.advance(log, log_state.size(), &log_state.tree().root())?)
+    }
+
+    /// Entries 0 of both logs and the delegation of the desk, where they are not yet there: the first words of a member.
+    fn open_logs(
+        &mut self,
+        charter: &Charter,
+        code: &str,
+        desk: &str,
+        identity: &PublicKey,
+        desk_key: &PublicKey,
+    ) -> Result<(), KeeperError> {
+        let Some(member) = charter.member(code).filter(|member| member.identity_key == *identity) else {
+            return Ok(()); // not (yet) a member: it reads like everyone else
+        };
+        let governance = self.replica.log(identity).map_or(0, |log| log.size());
+        if governance == 0 {
+            let open = Open {
+                purpose: Purpose::Governance,
+                member: code.to_owned(),
+                identity_key: *identity,
+                successor_digest: Some(member.successor_digest),
+                predecessor: None,
+            };
+            let opening = (Kind::Open as u32, open.to_body(keystore::random()?));
+            let delegation = (Kind::Delegate as u32, body::delegation(desk_key, desk, keystore::random()?));
+            self.turn(vec![Input::Write { log: *identity, bodies: vec![opening, delegation] }])?;
+        }
+        if self.replica.log(desk_key).is_some_and(|log| log.size() == 0) {
+            let open = Open {
+                purpose: Purpose::Publication,
+                member: code.to_owned(),
+                identity_key: *identity,
+                successor_digest: None,
+                predecessor: None,
+            };
+            let opening = (Kind::Open as u32, open.to_body(keystore::random()?));
+            self.turn(vec![Input::Write { log: *desk_key, bodies: vec![opening] }])?;
+        }
+        Ok(())
+    }
+
+    /// A peer that says it holds more of an own log than is here is asked for it; until it has answered nothing is written.
+    /// A row is only a claim: the entries that follow, which only our own key can have signed, are the evidence.
+    fn hear_claims(&mut self, input: &Input) {
+        let (Input::Told(peer, frontier) | Input::Answered(peer, SyncMessage::Frontier(frontier))) = input else {
+            return;
+        };
+        self.claims.remove(peer);
+        for row in &frontier.rows {
+            let Ok(key) = PublicKey::from_bytes(&row.log) else { continue };
+            let held = self.replica.log(&key).map_or(0, |log| log.size());
+            if self.own.contains(&key) && row.size > held {
+                self.claims.insert(
+                    peer.clone(),
+                    format!("a peer says it holds {} entries of {key}, this folder {held}", row.size),
+                );
+            }
+        }
+    }
+
+    fn claim(&self) -> Option<&String> {
+        let syncing = |peer: &Peer| self.replica.peers().get(peer).is_some_and(|state| state.syncing);
+        self.claims.iter().find(|(peer, _)| syncing(peer)).map(|(_, words)| words)
+    }
+
+    /// An entry of an own log that came from a peer: something else wrote it, and nothing more is written from here.
+    fn find_foreign(&mut self, inputs_wrote: &BTreeSet<PublicKey>, records: &[Record]) {
+        for record in records {
+            let Record::Run(run) = record else { continue };
+            if self.own.contains(run.log()) && !inputs_wrote.contains(run.log()) {
+                let words =
+                    format!("entries from {} on came from a peer; another copy of this folder wrote them", run.from());
+                tracing::error!("log {} may not be written: {words}", run.log());
+                self.recovering.entry(*run.log()).or_insert(words);
+            }
+        }
+    }
+
+    fn may_write(&self) -> Result<String, PublishError> {
+        let member = self.member.clone().filter(|_| self.desk.is_some()).ok_or(PublishError::NoDesk)?;
+        if let Some(why) = self.recovering.values().next() {
+            return Err(PublishError::Recovering(why.clone()));
+        }
+        if let Some(why) = self.claim() {
+            return Err(PublishError::Asking(why.clone()));
+        }
+        let free = disk::free(self.folder.path()).map_err(failed)?;
+        if free < disk::FREE_BYTES_MIN { Err(PublishError::Full(free)) } else { Ok(member) }
+    }
+
+    fn write(&mut self, bodies: Vec<(u32, Vec<u8>)>) -> Result<Vec<Effect>, PublishError> {
+        let log = self.desk.ok_or(PublishError::NoDesk)?;
+        let (effects, mut refused) = self.turn(vec![Input::Write { log, bodies }]).map_err(failed)?;
+        match refused.pop() {
+            Some(error) => Err(error.into()),
+            None => Ok(effects),
+        }
+    }
+
+    /// The version that says exactly this already, where one stands alone.
+    fn same(
+        &self,
+        rows: &[WorkRow],
+        state: &work::State,
+        kind: Kind,
+        publication: &schema::Publication,
+    ) -> Result<Option<u32>, PublishError> {
+        let [current] = state.current.as_slice() else { return Ok(None) };
+        let Some(row) = rows.iter().find(|row| row.digest == current.digest) else { return Ok(None) };
+        if state.withdrawn.is_some() || !matches!(&row.says, Says::Version(_, of) if *of == kind as u32) {
+            return Ok(None);
+        }
+        let Some(kept) = self.store.reader().entry(row.log, row.index).map_err(failed)? else { return Ok(None) };
+        let Some((mut before, _)) = kept.body.as_deref().and_then(body::publication) else { return Ok(None) };
+        (before.salt, before.version, before.supersedes) = (Vec::new(), 0, Vec::new());
+        Ok((before == *publication).then_some(current.number))
+    }
+
+    fn keep(&mut self, now: u64, records: &[Record]) -> Result<(), KeeperError> {
+        let appended = self.store.append(now, records)?;
+        let own: BTreeSet<PublicKey> = records
+            .iter()
+            .filter_map(|record| match record {
+                Record::Run(run) if self.own.contains(run.log()) => Some(*run.log()),
+                _ => None,
+            })
+            .collect();
+        for log in own.iter().filter(|log| !self.recovering.contains_key(log)) {
+            self.advance(log)?;
+        }
+        self.store.apply(&self.federation, appended)?;
+        self.learned.extend(addresses(records));
+        let governed = |record: &Record| match record {
+            Record::Run(run) => self.replica.log(run.log()).is_some_and(|log| log.purpose() == Purpose::Governance),
+            Record::Body { .. } => false,
+        };
+        if records.iter().any(governed) {
+            self.standing = Arc::new(self.replica.standing().clone());
+        }
+        Ok(())
+    }
+}
+
+fn addresses(records: &[Record]) -> impl Iterator<Item = schema::Address> {
+    let runs = records.iter().filter_map(|record| match record {
+        Record::Run(run) => Some(run.leaves()),
+        Record::Body { .. } => None,
+    });
+    runs.flatten().filter_map(|leaf| {
+        let body = leaf.body.as_ref().filter(|_| leaf.entry.kind() == Kind::Address as u32)?;
+        schema::Address::decode(body.bytes.as_slice()).ok()
+    })
+}
+
+fn salted(mut publication: schema::Publication) -> Result<Vec<u8>, PublishError> {
+    publication.salt = keystore::random::<{ limits::SALT_BYTES }>().map_err(failed)?.to_vec();
+    let bytes = publication.encode_to_vec();
+    if bytes.len() > limits::BODY_BYTES_MAX {
+        return Err(PublishError::TooLong { slug: publication.slug, bytes: bytes.len() });
+    }
+    Ok(bytes)
+}
+
+fn failed(error: impl std::fmt::Display) -> PublishError {
+    PublishError::Failed(error.to_string())
+}
+
+/// Unix milliseconds by the machine's clock.
+pub fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
