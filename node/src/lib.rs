@@ -22,3 +22,6 @@ pub mod store;
 pub mod sync;
 pub mod text;
 pub mod vocabulary;
+pub mod indexer;
+pub mod library;
+pub mod views;

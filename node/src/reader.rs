@@ -13,7 +13,7 @@ use proto::tree::{Compact, Hashes};
 
 use crate::engine::Engine;
 use crate::frame::unplace;
-use crate::rows::{
+use crate::rows::{Owner, 
     LogHead, StoreError, WorkRow, array, arrival, body_location, leaf_key, location, node_key, prefix, table,
 };
 use crate::segments::SegmentReader;
@@ -72,6 +72,28 @@ impl Reader {
     pub fn number(&self, log: &PublicKey) -> Result<Option<u32>, StoreError> {
         let bytes = self.engine.get(table::LOGS, log.as_bytes())?;
         Ok(bytes.and_then(|bytes| array(&bytes, 0)).map(u32::from_be_bytes))
+    }
+
+    /// Whose log it is.
+    pub fn owner(&self, log: u32) -> Result<Option<Owner>, StoreError> {
+        let Some(bytes) = self.engine.get(table::HEADS, &log.to_be_bytes())? else { return Ok(None) };
+        Owner::read(&bytes).map(Some).ok_or(StoreError::Damaged(table::HEADS))
+    }
+
+    /// Names of the works of one member, `CODE/slug` each once, at most `limit`.
+    pub fn works(&self, member: &str, limit: usize) -> Result<Vec<String>, StoreError> {
+        let start = format!("{member}/");
+        let mut names = Vec::new();
+        let mut from = start.clone().into_bytes();
+        // From name to name: the rows of one work are never read for it.
+        while names.len() < limit {
+            let rows = self.engine.scan(table::WORKS, &from, None, 1)?;
+            let name = rows.first().and_then(|(key, _)| key.split(|byte| *byte == 0).next()).map(<[u8]>::to_vec);
+            let Some(name) = name.filter(|name| name.starts_with(start.as_bytes())) else { break };
+            from = [name.as_slice(), &[1]].concat();
+            names.push(String::from_utf8_lossy(&name).into_owned());
+        }
+        Ok(names)
     }
 
     /// Versions and withdrawals of a work.

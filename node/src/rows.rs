@@ -129,6 +129,26 @@ impl LogHead {
     }
 }
 
+/// Whose log it is, without the signature that verifies its end.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// The log's key.
+    pub log: PublicKey,
+    /// What its entry 0 says.
+    pub open: Open,
+    /// Entries held.
+    pub size: u64,
+}
+
+impl Owner {
+    pub(crate) fn read(bytes: &[u8]) -> Option<Owner> {
+        let log = PublicKey::from_bytes(bytes.get(4..36)?).ok()?;
+        let size = u64::from_be_bytes(array(bytes, 44)?);
+        let (open, _) = part(bytes.get(52 + size.count_ones() as usize * 32..)?)?;
+        Some(Owner { log, open: Open::parse(open)?, size })
+    }
+}
+
 impl WorkRow {
     pub(crate) fn of(log: u32, entry: &Entry, publication: &schema::Publication) -> Option<WorkRow> {
         let digests =

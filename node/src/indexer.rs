@@ -1,0 +1,103 @@
+//! Brings the search index to where the store is, arrival by arrival.
+
+use std::collections::{BTreeSet, HashMap};
+
+use proto::body;
+use proto::schema::Kind;
+use thiserror::Error;
+
+use crate::front_matter::FrontMatter;
+use crate::index::{Card, Index, IndexError};
+use crate::markdown;
+use crate::reader::Reader;
+use crate::rows::{Says, StoreError, fold};
+use crate::vocabulary;
+
+/// Arrivals read at once: bounds the memory a rebuild takes.
+const ARRIVALS_AT_ONCE: usize = 512;
+
+/// Why indexing cannot go on.
+#[derive(Debug, Error)]
+pub enum IndexerError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The index.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+}
+
+/// Indexes what arrived after `cursor`, at most one portion, and returns the new cursor. Nothing is committed.
+pub fn step(reader: &Reader, index: &mut Index, cursor: u64) -> Result<u64, IndexerError> {
+    let arrivals = reader.arrivals(cursor, ARRIVALS_AT_ONCE)?;
+    let mut members: HashMap<u32, Option<String>> = HashMap::new();
+    let mut works = BTreeSet::new();
+    for (_, log, place) in &arrivals {
+        let member = match members.get(log) {
+            Some(member) => member.clone(),
+            None => {
+                let member = reader.owner(*log)?.map(|owner| owner.open.member);
+                members.insert(*log, member.clone());
+                member
+            }
+        };
+        let Some(kept) = reader.entry(*log, *place)? else { continue };
+        if kept.entry.kind() < Kind::LawSummary as u32 {
+            continue;
+        }
+        let publication = kept.body.as_deref().and_then(body::publication);
+        if let (Some(member), Some((publication, _))) = (member, publication) {
+            works.insert(format!("{member}/{}", publication.slug));
+        }
+    }
+    for work in works {
+        match card(reader, &work)? {
+            Some(card) => index.put(&card)?,
+            None => index.remove(&work),
+        }
+    }
+    Ok(arrivals.last().map_or(cursor, |(arrival, _, _)| *arrival))
+}
+
+/// Indexes everything there is and commits.
+pub fn catch_up(reader: &Reader, index: &mut Index, mut cursor: u64) -> Result<u64, IndexerError> {
+    let before = cursor;
+    loop {
+        let next = step(reader, index, cursor)?;
+        if next == cursor {
+            break;
+        }
+        cursor = next;
+    }
+    if cursor != before {
+        index.commit(cursor)?;
+    }
+    Ok(cursor)
+}
+
+/// A work as it is indexed; `None` where it is withdrawn, or its current version is not held.
+fn card(reader: &Reader, work: &str) -> Result<Option<Card>, StoreError> {
+    let rows = reader.work(work)?;
+    let state = fold(&rows);
+    if state.withdrawn.is_some() {
+        return Ok(None);
+    }
+    let Some(current) = state.current.first() else { return Ok(None) };
+    let Some(row) = rows.iter().find(|row| row.digest == current.digest) else { return Ok(None) };
+    let Says::Version(_, kind) = &row.says else { return Ok(None) };
+    let Some(kept) = reader.entry(row.log, row.index)? else { return Ok(None) };
+    let Some((publication, _)) = kept.body.as_deref().and_then(body::publication) else { return Ok(None) };
+    let front = FrontMatter::of(*kind, &publication);
+    let text = format!("{}\n{}", front.words(), markdown::to_text(&publication.text));
+    Ok(Some(Card {
+        work: work.to_owned(),
+        text,
+        kind: vocabulary::kind_slug(*kind).to_owned(),
+        member: work.split('/').next().unwrap_or_default().to_owned(),
+        title: front.title,
+        topics: front.topics,
+        jurisdiction: front.jurisdiction,
+        language: front.language,
+        arrival: kept.arrival,
+    }))
+}

@@ -1,0 +1,316 @@
+//! Every question a reader can ask, answered from the local replica alone. API, pages and commands all ask here.
+
+use std::collections::BTreeMap;
+
+use proto::body::{self, Purpose};
+use proto::checkpoint;
+use proto::key::PublicKey;
+use proto::note;
+use proto::work;
+use thiserror::Error;
+
+use crate::front_matter::FrontMatter;
+use crate::index::{Filters, IndexError, Searcher};
+use crate::keeper::View;
+use crate::markdown;
+use crate::reader::{Kept, Reader};
+use crate::rows::{Owner, Says, StoreError, WorkRow, fold};
+use crate::text;
+use crate::views;
+use crate::vocabulary;
+
+/// Works counted of one member for a page; an export counts them all.
+const WORKS_MAX: usize = 100_000;
+
+/// Why a question cannot be answered.
+#[derive(Debug, Error)]
+pub enum LibraryError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The index.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// There is none of that name.
+    #[error("{0} is not held here; `comity search` shows what is")]
+    NotFound(String),
+    /// The body has not come yet, or was erased.
+    #[error("{0} is known and signed, but its text has not arrived here yet; `comity status` says what is waited for")]
+    NoBody(String),
+}
+
+/// `CODE/slug`, `CODE/slug@2` or `CODE/slug@2~1a2b3c4d`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// `CODE/slug`.
+    pub work: String,
+    /// The version asked for.
+    pub version: Option<u32>,
+    /// The beginning of its digest, where two have one number.
+    pub digest: Option<String>,
+}
+
+/// Where answers come from, as of one moment.
+pub struct Library {
+    /// The store.
+    pub reader: Reader,
+    /// What is held and who may speak.
+    pub view: View,
+    /// The index.
+    pub searcher: Searcher,
+}
+
+impl Name {
+    /// Reads a name as people and links write it.
+    pub fn parse(text: &str) -> Option<Name> {
+        let (work, version) = match text.split_once('@') {
+            Some((work, version)) => (work, Some(version)),
+            None => (text, None),
+        };
+        let (code, slug) = work.split_once('/')?;
+        if code.is_empty() || slug.is_empty() || slug.contains('/') || work.contains('\0') {
+            return None;
+        }
+        let (number, digest) = match version.map(|version| version.split_once('~').unwrap_or((version, ""))) {
+            Some((number, digest)) => (Some(number.parse().ok()?), Some(digest).filter(|digest| !digest.is_empty())),
+            None => (None, None),
+        };
+        Some(Name { work: work.to_owned(), version: number, digest: digest.map(str::to_owned) })
+    }
+}
+
+impl Library {
+    /// Works that match a query.
+    pub fn search(
+        &self,
+        query: &str,
+        filters: &Filters,
+        limit: usize,
+        offset: usize,
+    ) -> Result<views::Search, LibraryError> {
+        let found = self.searcher.search(query, filters, limit, offset)?;
+        let mut hits = Vec::with_capacity(found.works.len());
+        for work in &found.works {
+            hits.extend(self.hit(work, &found.terms)?);
+        }
+        let counts = found.counts.into_iter().map(|(field, values)| (field.to_owned(), values)).collect();
+        Ok(views::Search { total: found.total, hits, counts })
+    }
+
+    /// One version of a work; the current one unless a version is named.
+    pub fn document(&self, name: &Name) -> Result<views::Document, LibraryError> {
+        let rows = self.reader.work(&name.work)?;
+        let state = fold(&rows);
+        let row = self.choose(name, &rows, &state).ok_or_else(|| LibraryError::NotFound(name.work.clone()))?;
+        let kept = self.reader.entry(row.log, row.index)?.ok_or_else(|| LibraryError::NotFound(name.work.clone()))?;
+        let (publication, newer) =
+            kept.body.as_deref().and_then(body::publication).ok_or_else(|| LibraryError::NoBody(name.work.clone()))?;
+        let provenance = self.provenance(row, &kept)?;
+        let (version, kind) = version_of(row);
+        let federation = self.view.frontier.federation;
+        Ok(views::Document {
+            work: name.work.clone(),
+            version,
+            current: state.current.iter().any(|current| current.digest == row.digest),
+            withdrawn: state.withdrawn.clone(),
+            front_matter: FrontMatter::of(kind, &publication),
+            text: publication.text,
+            newer: newer || vocabulary::kind_slug(kind) == "unknown",
+            citation: format!("{}@{version}, federation {federation}, entry {}", name.work, row.digest),
+            provenance,
+            versions: self.versions(&rows, &state)?,
+        })
+    }
+
+    /// All versions of a work.
+    pub fn history(&self, name: &Name) -> Result<views::History, LibraryError> {
+        let rows = self.reader.work(&name.work)?;
+        if rows.is_empty() {
+            return Err(LibraryError::NotFound(name.work.clone()));
+        }
+        let state = fold(&rows);
+        let versions = self.versions(&rows, &state)?;
+        Ok(views::History { work: name.work.clone(), withdrawn: state.withdrawn, versions })
+    }
+
+    /// Every known log.
+    pub fn logs(&self) -> views::Logs {
+        let standing = &self.view.standing;
+        let mut logs = Vec::new();
+        for (key, row) in &self.view.frontier.rows {
+            let purpose = standing.purpose(key);
+            let owner = self.reader.number(key).ok().flatten().and_then(|number| self.reader.owner(number).ok().flatten());
+            let listed = standing.charter().members().iter().find(|member| member.identity_key == *key);
+            let member = owner.as_ref().map(|owner| owner.open.member.clone());
+            let desk = owner.as_ref().and_then(|owner| standing.delegation(key, &owner.open.identity_key));
+            logs.push(views::Log {
+                key: key.to_string(),
+                member: member.or_else(|| listed.map(|member| member.code.clone())).unwrap_or_default(),
+                purpose: purpose.unwrap_or(Purpose::Publication).name().to_owned(),
+                desk: desk.map(|desk| desk.desk.clone()).unwrap_or_default(),
+                size: row.size,
+                root: row.root.to_string(),
+                contested: row.contested,
+                vkey: note::vkey(&checkpoint::origin(&self.view.frontier.federation, key), key),
+            });
+        }
+        logs.sort_by(|a, b| (&a.member, &a.purpose, &a.key).cmp(&(&b.member, &b.purpose, &b.key)));
+        views::Logs { logs }
+    }
+
+    /// Every member with its logs.
+    pub fn members(&self) -> Result<Vec<views::Member>, LibraryError> {
+        let mut logs: BTreeMap<String, Vec<views::Log>> = BTreeMap::new();
+        for log in self.logs().logs {
+            logs.entry(log.member.clone()).or_default().push(log);
+        }
+        let mut members = Vec::new();
+        for member in self.view.standing.charter().members() {
+            members.push(views::Member {
+                code: member.code.clone(),
+                name: member.name.clone(),
+                signer: member.signer,
+                identity_key: member.identity_key.to_string(),
+                documents: self.reader.works(&member.code, WORKS_MAX)?.len() as u64,
+                logs: logs.remove(&member.code).unwrap_or_default(),
+            });
+        }
+        Ok(members)
+    }
+
+    /// What a member calls itself.
+    pub fn member_name(&self, code: &str) -> String {
+        self.view.standing.charter().member(code).map_or_else(|| code.to_owned(), |member| member.name.clone())
+    }
+
+    /// The row that a name means, with its entry and its log's owner, for a proof.
+    pub fn row(&self, name: &Name) -> Result<(WorkRow, Kept, Owner), LibraryError> {
+        let missing = || LibraryError::NotFound(name.work.clone());
+        let rows = self.reader.work(&name.work)?;
+        let row = self.choose(name, &rows, &fold(&rows)).ok_or_else(missing)?;
+        let kept = self.reader.entry(row.log, row.index)?.ok_or_else(missing)?;
+        let owner = self.reader.owner(row.log)?.ok_or_else(missing)?;
+        Ok((row.clone(), kept, owner))
+    }
+
+    /// The state of sync, in words.
+    pub fn sync_words(&self, now_ms: u64) -> String {
+        let peers = &self.view.peers;
+        if peers.is_empty() {
+            return "alone: no peer is connected".to_owned();
+        }
+        let syncing = peers.values().filter(|state| state.syncing).count();
+        let in_sync: Vec<u64> = peers.values().filter_map(|state| state.in_sync_ms).collect();
+        let waiting = peers.values().find_map(|state| state.waiting.first());
+        let since = in_sync.iter().max().map(|at| now_ms.saturating_sub(*at) / 1000);
+        match (since, waiting) {
+            (Some(seconds), None) => {
+                format!("in sync with {} of {} peers, last {seconds} s ago", in_sync.len(), peers.len())
+            }
+            (_, Some(why)) => format!("waiting: {why}"),
+            (None, None) if syncing > 0 => format!("catching up with {syncing} of {} peers", peers.len()),
+            (None, None) => "connected, not yet synced".to_owned(),
+        }
+    }
+
+    fn hit(&self, work: &str, terms: &[String]) -> Result<Option<views::Hit>, LibraryError> {
+        let rows = self.reader.work(work)?;
+        let state = fold(&rows);
+        let Some(current) = state.current.first() else { return Ok(None) };
+        let Some(row) = rows.iter().find(|row| row.digest == current.digest) else { return Ok(None) };
+        let Some(kept) = self.reader.entry(row.log, row.index)? else { return Ok(None) };
+        let Some((publication, _)) = kept.body.as_deref().and_then(body::publication) else { return Ok(None) };
+        let (version, kind) = version_of(row);
+        let front = FrontMatter::of(kind, &publication);
+        Ok(Some(views::Hit {
+            work: work.to_owned(),
+            version,
+            snippet: text::snippet(&shown_text(&front, &publication.text), &front.language, terms),
+            kind: front.kind,
+            title: front.title,
+            language: front.language,
+            jurisdiction: front.jurisdiction,
+            member: work.split('/').next().unwrap_or_default().to_owned(),
+            legal_status: front.legal_status,
+            valid_as_of: front.valid_as_of,
+            arrived_ms: kept.arrived_ms,
+        }))
+    }
+
+    fn choose<'a>(&self, name: &Name, rows: &'a [WorkRow], state: &work::State) -> Option<&'a WorkRow> {
+        let is = |row: &&WorkRow| match (&row.says, name.version) {
+            (Says::Withdrawal(_), _) => false,
+            (Says::Version(..), None) => state.current.first().is_some_and(|current| current.digest == row.digest),
+            (Says::Version(version, _), Some(number)) => {
+                let begins = |digest: &String| row.digest.to_string().starts_with(digest.as_str());
+                version.number == number && name.digest.as_ref().is_none_or(begins)
+            }
+        };
+        rows.iter().find(is)
+    }
+
+    fn versions(&self, rows: &[WorkRow], state: &work::State) -> Result<Vec<views::Version>, LibraryError> {
+        let mut versions = Vec::new();
+        for row in rows {
+            let Says::Version(version, _) = &row.says else { continue };
+            let Some(kept) = self.reader.entry(row.log, row.index)? else { continue };
+            let publication = kept.body.as_deref().and_then(body::publication);
+            versions.push(views::Version {
+                version: version.number,
+                name: version.number.to_string(),
+                title: publication.map(|(publication, _)| publication.title).unwrap_or_default(),
+                current: state.current.iter().any(|current| current.digest == row.digest),
+                digest: row.digest.to_string(),
+                claimed_ms: kept.entry.claimed_ms(),
+                arrived_ms: kept.arrived_ms,
+                held: kept.body.is_some(),
+            });
+        }
+        versions.sort_by(|a, b| b.version.cmp(&a.version).then(a.digest.cmp(&b.digest)));
+        let numbers: Vec<u32> = versions.iter().map(|version| version.version).collect();
+        for version in &mut versions {
+            if numbers.iter().filter(|number| **number == version.version).count() > 1 {
+                version.name = format!("{}~{}", version.version, version.digest.get(..8).unwrap_or_default());
+            }
+        }
+        Ok(versions)
+    }
+
+    fn provenance(&self, row: &WorkRow, kept: &Kept) -> Result<views::Provenance, LibraryError> {
+        let owner = self.reader.owner(row.log)?.ok_or(StoreError::Damaged(2))?;
+        let desk = self.desk(&owner.log, &owner.open.identity_key);
+        let member_name = self.member_name(&owner.open.member);
+        let (place, size) = (row.index + 1, owner.size);
+        let words = format!("Signed by the desk “{desk}” of {member_name}, entry {place} of {size} in its log, verified here.");
+        Ok(views::Provenance {
+            member: owner.open.member,
+            member_name,
+            desk,
+            log: owner.log.to_string(),
+            index: row.index,
+            size,
+            digest: row.digest.to_string(),
+            claimed_ms: kept.entry.claimed_ms(),
+            arrived_ms: kept.arrived_ms,
+            words,
+        })
+    }
+
+    fn desk(&self, log: &PublicKey, identity: &PublicKey) -> String {
+        self.view.standing.delegation(log, identity).map_or_else(|| "unknown".to_owned(), |desk| desk.desk.clone())
+    }
+}
+
+/// What a list shows of a document: the short summary or objective first.
+fn shown_text(front: &FrontMatter, text: &str) -> String {
+    let lead = if front.summary_short.is_empty() { &front.objective } else { &front.summary_short };
+    format!("{lead}\n{}", markdown::to_text(text))
+}
+
+fn version_of(row: &WorkRow) -> (u32, u32) {
+    match &row.says {
+        Says::Version(version, kind) => (version.number, *kind),
+        Says::Withdrawal(_) => (0, 0),
+    }
+}
+
