@@ -139,7 +139,8 @@ impl Library {
         let mut logs = Vec::new();
         for (key, row) in &self.view.frontier.rows {
             let purpose = standing.purpose(key);
-            let owner = self.reader.number(key).ok().flatten().and_then(|number| self.reader.owner(number).ok().flatten());
+            let owner =
+                self.reader.number(key).ok().flatten().and_then(|number| self.reader.owner(number).ok().flatten());
             let listed = standing.charter().members().iter().find(|member| member.identity_key == *key);
             let member = owner.as_ref().map(|owner| owner.open.member.clone());
             let desk = owner.as_ref().and_then(|owner| standing.delegation(key, &owner.open.identity_key));
@@ -281,7 +282,8 @@ impl Library {
         let desk = self.desk(&owner.log, &owner.open.identity_key);
         let member_name = self.member_name(&owner.open.member);
         let (place, size) = (row.index + 1, owner.size);
-        let words = format!("Signed by the desk “{desk}” of {member_name}, entry {place} of {size} in its log, verified here.");
+        let words =
+            format!("Signed by the desk “{desk}” of {member_name}, entry {place} of {size} in its log, verified here.");
         Ok(views::Provenance {
             member: owner.open.member,
             member_name,
@@ -313,4 +315,3 @@ fn version_of(row: &WorkRow) -> (u32, u32) {
         Says::Withdrawal(_) => (0, 0),
     }
 }
-

@@ -13,8 +13,8 @@ use proto::tree::{Compact, Hashes};
 
 use crate::engine::Engine;
 use crate::frame::unplace;
-use crate::rows::{Owner, 
-    LogHead, StoreError, WorkRow, array, arrival, body_location, leaf_key, location, node_key, prefix, table,
+use crate::rows::{
+    LogHead, Owner, StoreError, WorkRow, array, arrival, body_location, leaf_key, location, node_key, prefix, table,
 };
 use crate::segments::SegmentReader;
 

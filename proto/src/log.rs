@@ -312,7 +312,7 @@ impl Log {
 
 impl Closing {
     /// Verifies a peer's closing for a run that ends in `after`.
-    fn verify(
+    pub fn verify(
         federation: &Digest,
         wire: &schema::Closing,
         log: &PublicKey,

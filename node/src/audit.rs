@@ -1,0 +1,232 @@
+//! The independent audit: everything verified again from the raw bytes of the segments, as if nothing had ever been checked.
+//!
+//! It opens neither sled nor the index and asks the node nothing. It may run beside a running node: what is being written at
+//! that moment is an unfinished tail, not damage.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use prost::Message;
+use proto::body::{self, Open, Purpose};
+use proto::charter::Charter;
+use proto::digest::Digest;
+use proto::entry::Entry;
+use proto::key::PublicKey;
+use proto::log::Closing;
+use proto::schema;
+use proto::standing::Standing;
+use proto::tree::Compact;
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::frame::{self, unplace};
+use crate::segments::{Replayed, SegmentError, SegmentReader};
+
+/// Findings that are listed; more of the same kind help nobody.
+const FINDINGS_MAX: usize = 100;
+
+/// What was found.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Report {
+    /// Logs with at least one verified entry.
+    pub logs: u64,
+    /// Entries verified up to a signature.
+    pub entries: u64,
+    /// Bodies verified against their entries.
+    pub bodies: u64,
+    /// Entries whose body is not held.
+    pub missing_bodies: u64,
+    /// Bytes of an unfinished write at the very end; the next start cuts them off.
+    pub unfinished_bytes: u64,
+    /// SHA-256 over (key, size, root) of every log: equal on replicas that hold the same.
+    pub digest: String,
+    /// What is wrong, and where.
+    pub wrong: Vec<String>,
+}
+
+/// Why the audit could not look.
+#[derive(Debug, Error)]
+#[error(transparent)]
+pub struct AuditError(#[from] SegmentError);
+
+#[derive(Default)]
+struct LogState {
+    tree: Compact,
+    /// Digests of the entries that a closing verified.
+    verified: Vec<Digest>,
+    /// Entries since the last closing.
+    open_run: Vec<Entry>,
+    /// Index -> entry of which no body was seen.
+    missing: BTreeMap<u64, Entry>,
+    opening: Option<Open>,
+    governance: Vec<(u32, Vec<u8>)>,
+    pending_bodies: BTreeMap<u64, Vec<u8>>,
+}
+
+/// Audits the store below a data folder.
+pub fn audit(store: &Path, charter: &Arc<Charter>) -> Result<Report, AuditError> {
+    let mut report = Report::default();
+    let mut logs: BTreeMap<PublicKey, LogState> = BTreeMap::new();
+    let federation = charter.id();
+    let mut tail: Option<String> = None;
+    for item in SegmentReader::new(&store.join("segments")).replay(Default::default(), None) {
+        if let Some(damage) = tail.take() {
+            report.finding(damage); // something sound follows, so it was no unfinished tail
+            report.unfinished_bytes = 0;
+        }
+        let frame = match item? {
+            Replayed::Frame(frame) => frame,
+            Replayed::Damaged { from, bytes, .. } => {
+                tail = Some(format!("segment {}, offset {}: {bytes} bytes are no record", from.segment, from.offset));
+                report.unfinished_bytes = bytes;
+                continue;
+            }
+        };
+        let at = format!("segment {}, offset {}", frame.at.segment, frame.at.offset);
+        match frame.kind {
+            frame::ENTRY => match Entry::parse_anywhere(&frame.payload) {
+                Ok(entry) => logs.entry(*entry.log()).or_default().on_entry(entry),
+                Err(error) => report.finding(format!("{at}: {error}")),
+            },
+            frame::BODY | frame::LATE_BODY => match unplace(&frame.payload) {
+                Some((log, index, packed)) => {
+                    logs.entry(log).or_default().on_body(index, packed, frame.kind, &at, &mut report);
+                }
+                None => report.finding(format!("{at}: a body without its place")),
+            },
+            frame::CLOSING => match unplace(&frame.payload) {
+                Some((log, size, wire)) => {
+                    logs.entry(log).or_default().on_closing(&federation, &log, size, wire, &at, &mut report);
+                }
+                None => report.finding(format!("{at}: a closing without its place")),
+            },
+            frame::LOCAL => {}
+            other => report.finding(format!("{at}: a record of the unknown kind {other}")),
+        }
+    }
+    conclude(charter, &logs, &mut report);
+    Ok(report)
+}
+
+impl Report {
+    fn finding(&mut self, words: String) {
+        if self.wrong.len() < FINDINGS_MAX {
+            self.wrong.push(words);
+        }
+    }
+}
+
+impl LogState {
+    fn on_entry(&mut self, entry: Entry) {
+        let follows = self.open_run.last().map_or(entry.index() <= self.tree.size(), |last| last.index() + 1 == entry.index());
+        if !follows {
+            // A run that a crash left unclosed; it was never acknowledged, and what follows begins anew.
+            self.open_run.clear();
+        }
+        self.pending_bodies.retain(|index, _| *index < entry.index());
+        self.open_run.push(entry);
+    }
+
+    fn on_body(&mut self, index: u64, packed: &[u8], kind: u8, at: &str, report: &mut Report) {
+        let late = kind == frame::LATE_BODY;
+        let of = if late { self.missing.get(&index) } else { self.open_run.iter().find(|entry| entry.index() == index) };
+        match of.map(|entry| body::unpack(packed, entry)) {
+            Some(Ok(_)) if late => {
+                self.missing.remove(&index);
+                report.bodies += 1;
+            }
+            Some(Ok(bytes)) => {
+                self.pending_bodies.insert(index, bytes);
+            }
+            Some(Err(error)) => report.finding(format!("{at}: body of entry {index}: {error}")),
+            // Twice the same body, or one of a run that was never closed: harmless.
+            None => {}
+        }
+    }
+
+    fn on_closing(
+        &mut self,
+        federation: &Digest,
+        log: &PublicKey,
+        size: u64,
+        wire: &[u8],
+        at: &str,
+        report: &mut Report,
+    ) {
+        let run = std::mem::take(&mut self.open_run);
+        let bodies = std::mem::take(&mut self.pending_bodies);
+        let mut after = self.tree.clone();
+        for entry in &run {
+            // A record that was fetched again after damage must be the very same: an index is never used twice.
+            match self.verified.get(entry.index() as usize) {
+                Some(digest) if *digest != entry.digest() => {
+                    report.finding(format!("{at}: log {log} holds two different entries {}", entry.index()));
+                    return;
+                }
+                Some(_) => {}
+                None => after.push(entry.digest(), |_, _, _| {}),
+            }
+        }
+        let fresh: Vec<&Entry> = run.iter().filter(|entry| entry.index() >= self.tree.size()).collect();
+        if after.size() != size || fresh.iter().zip(self.tree.size()..).any(|(entry, index)| entry.index() != index) {
+            report.finding(format!("{at}: the run of log {log} up to {size} does not follow the {} held", self.tree.size()));
+            return;
+        }
+        let closing = schema::Closing::decode(wire).ok();
+        let verified = closing.map(|wire| Closing::verify(federation, &wire, log, &after));
+        if !matches!(verified, Some(Ok(_))) {
+            let why = verified.and_then(Result::err).map_or_else(|| "it does not decode".to_owned(), |error| error.to_string());
+            report.finding(format!("{at}: the closing of log {log} at {size}: {why}"));
+            return;
+        }
+        for entry in fresh {
+            report.entries += 1;
+            self.verified.push(entry.digest());
+            match bodies.get(&entry.index()) {
+                Some(bytes) => {
+                    report.bodies += 1;
+                    if entry.index() == 0 {
+                        self.opening = Open::parse(bytes);
+                    }
+                    if self.opening.as_ref().is_some_and(|open| open.purpose == Purpose::Governance) {
+                        self.governance.push((entry.kind(), bytes.clone()));
+                    }
+                }
+                None => {
+                    self.missing.insert(entry.index(), entry.clone());
+                }
+            }
+        }
+        self.tree = after;
+    }
+}
+
+/// Whether every log was let in by the charter and the governance logs, and ends where it was cut.
+fn conclude(charter: &Arc<Charter>, logs: &BTreeMap<PublicKey, LogState>, report: &mut Report) {
+    let mut standing = Standing::new(charter.clone());
+    for (key, log) in logs {
+        for (index, (kind, body)) in (0u64..).zip(&log.governance) {
+            standing.on_governance(key, index, *kind, body);
+        }
+    }
+    let mut rows = Vec::new();
+    for (key, log) in logs.iter().filter(|(_, log)| log.tree.size() > 0) {
+        report.logs += 1;
+        report.missing_bodies += log.missing.len() as u64;
+        match &log.opening {
+            Some(open) if standing.admits(key, open) => {
+                let governance = open.purpose == Purpose::Governance;
+                if let Some(index) = log.missing.keys().next().filter(|_| governance) {
+                    report.finding(format!("governance log {key}: entry {index} is held without its body"));
+                }
+            }
+            Some(_) => report.finding(format!("log {key}: neither the charter nor a delegation lets it in")),
+            None => report.finding(format!("log {key}: its entry 0 does not open it")),
+        }
+        rows.extend_from_slice(key.as_bytes());
+        rows.extend_from_slice(&log.tree.size().to_be_bytes());
+        rows.extend_from_slice(log.tree.root().as_bytes());
+    }
+    report.digest = Digest::of(&rows).to_string();
+}
