@@ -119,7 +119,8 @@ impl Report {
 
 impl LogState {
     fn on_entry(&mut self, entry: Entry) {
-        let follows = self.open_run.last().map_or(entry.index() <= self.tree.size(), |last| last.index() + 1 == entry.index());
+        let follows =
+            self.open_run.last().map_or(entry.index() <= self.tree.size(), |last| last.index() + 1 == entry.index());
         if !follows {
             // A run that a crash left unclosed; it was never acknowledged, and what follows begins anew.
             self.open_run.clear();
@@ -130,7 +131,8 @@ impl LogState {
 
     fn on_body(&mut self, index: u64, packed: &[u8], kind: u8, at: &str, report: &mut Report) {
         let late = kind == frame::LATE_BODY;
-        let of = if late { self.missing.get(&index) } else { self.open_run.iter().find(|entry| entry.index() == index) };
+        let of =
+            if late { self.missing.get(&index) } else { self.open_run.iter().find(|entry| entry.index() == index) };
         match of.map(|entry| body::unpack(packed, entry)) {
             Some(Ok(_)) if late => {
                 self.missing.remove(&index);
@@ -170,13 +172,18 @@ impl LogState {
         }
         let fresh: Vec<&Entry> = run.iter().filter(|entry| entry.index() >= self.tree.size()).collect();
         if after.size() != size || fresh.iter().zip(self.tree.size()..).any(|(entry, index)| entry.index() != index) {
-            report.finding(format!("{at}: the run of log {log} up to {size} does not follow the {} held", self.tree.size()));
+            report.finding(format!(
+                "{at}: the run of log {log} up to {size} does not follow the {} held",
+                self.tree.size()
+            ));
             return;
         }
         let closing = schema::Closing::decode(wire).ok();
         let verified = closing.map(|wire| Closing::verify(federation, &wire, log, &after));
         if !matches!(verified, Some(Ok(_))) {
-            let why = verified.and_then(Result::err).map_or_else(|| "it does not decode".to_owned(), |error| error.to_string());
+            let why = verified
+                .and_then(Result::err)
+                .map_or_else(|| "it does not decode".to_owned(), |error| error.to_string());
             report.finding(format!("{at}: the closing of log {log} at {size}: {why}"));
             return;
         }

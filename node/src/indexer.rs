@@ -1,13 +1,18 @@
 //! Brings the search index to where the store is, arrival by arrival.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use proto::body;
 use proto::schema::Kind;
 use thiserror::Error;
+use tokio::sync::watch;
 
 use crate::front_matter::FrontMatter;
 use crate::index::{Card, Index, IndexError};
+use crate::keeper::View;
 use crate::markdown;
 use crate::reader::Reader;
 use crate::rows::{Says, StoreError, fold};
@@ -15,6 +20,9 @@ use crate::vocabulary;
 
 /// Arrivals read at once: bounds the memory a rebuild takes.
 const ARRIVALS_AT_ONCE: usize = 512;
+
+/// Least time between two commits: each writes files and drops caches, and readers notice no difference.
+const COMMIT_EVERY: Duration = Duration::from_millis(200);
 
 /// Why indexing cannot go on.
 #[derive(Debug, Error)]
@@ -100,4 +108,39 @@ fn card(reader: &Reader, work: &str) -> Result<Option<Card>, StoreError> {
         language: front.language,
         arrival: kept.arrival,
     }))
+}
+
+/// Keeps the index beside a running node, on a thread of its own, until the node ends.
+pub fn spawn(
+    reader: Reader,
+    mut index: Index,
+    mut cursor: u64,
+    mut changes: watch::Receiver<View>,
+    troubles: Arc<Mutex<Vec<String>>>,
+) -> std::io::Result<JoinHandle<()>> {
+    let mut follow = move || -> Result<(), IndexerError> {
+        let (mut committed, mut last) = (cursor, Instant::now());
+        loop {
+            let next = step(&reader, &mut index, cursor)?;
+            let idle = next == cursor;
+            cursor = next;
+            let due = last.elapsed() >= COMMIT_EVERY;
+            if cursor > committed && (due || idle) {
+                if !due {
+                    std::thread::sleep(COMMIT_EVERY.saturating_sub(last.elapsed()));
+                    cursor = step(&reader, &mut index, cursor)?;
+                }
+                index.commit(cursor)?;
+                (committed, last) = (cursor, Instant::now());
+            } else if idle && futures::executor::block_on(changes.changed()).is_err() {
+                return Ok(());
+            }
+        }
+    };
+    std::thread::Builder::new().name("indexer".to_owned()).spawn(move || {
+        if let Err(error) = follow() {
+            tracing::error!(%error, "the search index stopped");
+            troubles.lock().unwrap_or_else(PoisonError::into_inner).push(format!("the search index stopped: {error}"));
+        }
+    })
 }

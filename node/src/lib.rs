@@ -1,6 +1,7 @@
 //! The world around the protocol: what a Comity node keeps, whom it talks to, and how people use it.
 
 pub mod address_book;
+pub mod audit;
 pub mod config;
 pub mod disk;
 pub mod document;
@@ -16,6 +17,7 @@ pub mod library;
 pub mod markdown;
 pub mod network;
 pub mod node;
+pub mod proof_file;
 pub mod query;
 pub mod reader;
 pub mod rows;
@@ -25,5 +27,5 @@ pub mod sync;
 pub mod text;
 pub mod views;
 pub mod vocabulary;
-pub mod audit;
-pub mod proof_file;
+pub mod http;
+pub mod web;

@@ -133,12 +133,16 @@ pub fn verify(json: &str, charter: &Charter) -> Result<Proven, ProofFileError> {
     }
     let federation = charter.id();
     if file.federation != federation.to_string() {
-        return Err(ProofFileError::False(format!("it is of federation {}, the charter of {federation}", file.federation)));
+        return Err(ProofFileError::False(format!(
+            "it is of federation {}, the charter of {federation}",
+            file.federation
+        )));
     }
     let wrong = |what: &str| ProofFileError::False(what.to_owned());
     let (document, body, size) = file.document.verify(&federation, "the document")?;
     let (opening, open_body, _) = file.log_open.verify(&federation, "the opening of the log")?;
-    let (governance, governance_body, _) = file.governance_open.verify(&federation, "the opening of the governance log")?;
+    let (governance, governance_body, _) =
+        file.governance_open.verify(&federation, "the opening of the governance log")?;
     let (delegation, delegation_body, _) = file.delegation.verify(&federation, "the delegation")?;
 
     let open = Open::parse(&open_body).filter(|open| open.purpose == Purpose::Publication);

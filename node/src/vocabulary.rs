@@ -197,3 +197,24 @@ fn distance(a: &str, b: &str) -> usize {
     }
     row.last().copied().unwrap_or_default()
 }
+
+/// Languages by the name their speakers use, as far as documents of parliaments are likely to use them.
+const LANGUAGES: &[(&str, &str)] = &[
+    ("ar", "العربية"), ("bg", "Български"), ("bn", "বাংলা"), ("cs", "Čeština"), ("da", "Dansk"), ("de", "Deutsch"),
+    ("el", "Ελληνικά"), ("en", "English"), ("es", "Español"), ("et", "Eesti"), ("fa", "فارسی"), ("fi", "Suomi"),
+    ("fr", "Français"), ("ga", "Gaeilge"), ("he", "עברית"), ("hi", "हिन्दी"), ("hr", "Hrvatski"), ("hu", "Magyar"),
+    ("hy", "Հայերեն"), ("id", "Bahasa Indonesia"), ("is", "Íslenska"), ("it", "Italiano"), ("ja", "日本語"),
+    ("ka", "ქართული"), ("kk", "Қазақша"), ("km", "ខ្មែរ"), ("ko", "한국어"), ("lo", "ລາວ"), ("lt", "Lietuvių"),
+    ("lv", "Latviešu"), ("mn", "Монгол"), ("ms", "Bahasa Melayu"), ("my", "မြန်မာ"), ("nb", "Norsk"), ("ne", "नेपाली"),
+    ("nl", "Nederlands"), ("no", "Norsk"), ("pl", "Polski"), ("pt", "Português"), ("rm", "Rumantsch"), ("ro", "Română"),
+    ("ru", "Русский"), ("si", "සිංහල"), ("sk", "Slovenčina"), ("sl", "Slovenščina"), ("sq", "Shqip"), ("sr", "Српски"),
+    ("sv", "Svenska"), ("sw", "Kiswahili"), ("ta", "தமிழ்"), ("th", "ไทย"), ("tr", "Türkçe"), ("uk", "Українська"),
+    ("ur", "اردو"), ("uz", "Oʻzbekcha"), ("vi", "Tiếng Việt"), ("zh", "中文"),
+];
+
+/// A language by the name its speakers use; the tag itself where it is not in the table.
+pub fn language_name(tag: &str) -> String {
+    let (primary, region) = tag.split_once('-').map_or((tag, None), |(primary, region)| (primary, Some(region)));
+    let name = LANGUAGES.iter().find(|(code, _)| *code == primary).map_or(primary, |(_, name)| name);
+    region.map_or_else(|| name.to_owned(), |region| format!("{name} ({region})"))
+}

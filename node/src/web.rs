@@ -1,0 +1,522 @@
+//! The pages: rendered here, readable without JavaScript and without the internet. They ask the same questions as the API.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+
+use crate::front_matter::FrontMatter;
+use crate::http::{self, App, Problem, SearchParams};
+use crate::index::OFFSET_MAX;
+use crate::library::Library;
+use crate::markdown;
+use crate::views;
+use crate::vocabulary as words;
+
+/// Hits of one page.
+const PAGE: usize = 20;
+/// Values shown of one group of counts.
+const GROUP_MAX: usize = 12;
+/// What a browser may load and run for our pages: our style sheet, and nothing else.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const STYLE: &str = include_str!("../templates/style.css");
+
+/// The pages' routes. Works come last: a code has no lower-case letters, so none can take the name of a page.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/", get(search))
+        .route("/members", get(members))
+        .route("/network", get(network))
+        .route("/style.css", get(|| async { ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE) }))
+        .route("/{code}/{slug}", get(document))
+        .fallback(nowhere)
+}
+
+/// What every page shows around itself.
+struct Shell {
+    here: &'static str,
+    federation: String,
+    node: String,
+    documents: u64,
+    sync: String,
+}
+
+struct Tag {
+    class: &'static str,
+    label: String,
+}
+
+#[derive(Template)]
+#[template(path = "search.html")]
+struct SearchPage {
+    shell: Shell,
+    query: String,
+    searching: bool,
+    total: u64,
+    active: Vec<Active>,
+    hits: Vec<HitLine>,
+    groups: Vec<Group>,
+    languages: String,
+    earlier: String,
+    later: String,
+}
+
+struct Active {
+    name: &'static str,
+    value: String,
+    label: String,
+    without: String,
+}
+
+struct HitLine {
+    work: String,
+    title: String,
+    language: String,
+    snippet: String,
+    tags: Vec<Tag>,
+    by: String,
+}
+
+struct Group {
+    label: &'static str,
+    open: bool,
+    items: Vec<Item>,
+}
+
+struct Item {
+    label: String,
+    href: String,
+    count: u64,
+}
+
+#[derive(Template)]
+#[template(path = "document.html")]
+struct DocumentPage {
+    shell: Shell,
+    work: String,
+    version: u32,
+    current: bool,
+    newer: bool,
+    unreviewed: bool,
+    withdrawn: Option<String>,
+    title: String,
+    language: String,
+    lead: String,
+    html: String,
+    tags: Vec<Tag>,
+    facts: Vec<Fact>,
+    lists: Vec<List>,
+    sources: Vec<Source>,
+    topics: Vec<Topic>,
+    provenance: views::Provenance,
+    arrived: String,
+    claimed: String,
+    citation: String,
+    licence: String,
+    versions: Vec<VersionLine>,
+}
+
+struct Fact {
+    label: &'static str,
+    value: String,
+    meaning: &'static str,
+}
+
+struct List {
+    label: &'static str,
+    items: Vec<Line>,
+}
+
+struct Line {
+    lead: String,
+    text: String,
+}
+
+struct Source {
+    url: String,
+    title: String,
+    official: bool,
+}
+
+struct Topic {
+    value: String,
+    label: String,
+}
+
+struct VersionLine {
+    name: String,
+    arrived: String,
+    shown: bool,
+}
+
+#[derive(Template)]
+#[template(path = "members.html")]
+struct MembersPage {
+    shell: Shell,
+    members: Vec<views::Member>,
+}
+
+#[derive(Template)]
+#[template(path = "network.html")]
+struct NetworkPage {
+    shell: Shell,
+    status: views::Status,
+    peers: Vec<PeerLine>,
+    free: String,
+}
+
+struct PeerLine {
+    id: String,
+    member: String,
+    since: String,
+    waiting: String,
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage {
+    shell: Shell,
+    heading: String,
+    lines: Vec<String>,
+}
+
+// ----------------------------------------------------------------------------------------------------- search
+
+async fn search(State(app): State<App>, Query(mut params): Query<SearchParams>) -> Response {
+    params.limit = Some(PAGE);
+    let asked = params.clone();
+    let found = match params.ask(&app).await {
+        Ok(found) => found,
+        Err(problem) => return page_of(&app, problem),
+    };
+    let library = app.library();
+    let offset = asked.offset.unwrap_or(0);
+    let more = found.total > (offset + PAGE) as u64 && offset + PAGE <= OFFSET_MAX;
+    let at = |offset: usize| address(&asked, &[("offset", &offset.to_string())]);
+    let page = SearchPage {
+        shell: shell(&app, "find"),
+        searching: !asked.q.trim().is_empty(),
+        query: asked.q.clone(),
+        total: found.total,
+        active: active(&asked),
+        hits: found.hits.iter().map(|hit| hit_line(hit, &library)).collect(),
+        groups: groups(&asked, &found, &library),
+        languages: languages(&app),
+        earlier: if offset > 0 { at(offset.saturating_sub(PAGE)) } else { String::new() },
+        later: if more { at(offset + PAGE) } else { String::new() },
+    };
+    show(StatusCode::OK, &page)
+}
+
+fn hit_line(hit: &views::Hit, library: &Library) -> HitLine {
+    let mut tags = Vec::new();
+    if !hit.jurisdiction.is_empty() {
+        tags.push(Tag { class: "strong", label: hit.jurisdiction.clone() });
+    }
+    if !hit.legal_status.is_empty() {
+        tags.push(Tag { class: status_class(&hit.legal_status), label: hit.legal_status.replace('-', " ") });
+    }
+    tags.push(Tag { class: "", label: words::kind_label(&hit.kind).to_owned() });
+    tags.push(Tag { class: "", label: words::language_name(&hit.language) });
+    let valid = if hit.valid_as_of.is_empty() { String::new() } else { format!(" · valid as of {}", hit.valid_as_of) };
+    HitLine {
+        work: hit.work.clone(),
+        title: hit.title.clone(),
+        language: hit.language.clone(),
+        snippet: hit.snippet.clone(),
+        tags,
+        by: format!("Signed by {}{valid}", library.member_name(&hit.member)),
+    }
+}
+
+fn status_class(status: &str) -> &'static str {
+    match status {
+        "in-force" | "partially-in-force" | "adopted-not-in-force" => "strong",
+        "rejected" | "vetoed" | "withdrawn" | "lapsed" | "repealed" | "superseded" | "annulled" | "expired" => "bad",
+        _ => "",
+    }
+}
+
+const FILTERS: [(&str, &str); 5] =
+    [("kind", "Kind"), ("jurisdiction", "Jurisdiction"), ("topic", "Topic"), ("language", "Language"), ("member", "Published by")];
+
+fn active(params: &SearchParams) -> Vec<Active> {
+    let value = |name: &str| value(params, name).filter(|value| !value.is_empty());
+    let one = |(name, _): (&'static str, &'static str)| {
+        let value = value(name)?.to_owned();
+        let without = address(params, &[(name, ""), ("offset", "")]);
+        Some(Active { name, label: label(name, &value, None), value, without })
+    };
+    FILTERS.into_iter().filter_map(one).collect()
+}
+
+fn groups(params: &SearchParams, found: &views::Search, library: &Library) -> Vec<Group> {
+    let mut groups = Vec::new();
+    for (name, title) in FILTERS {
+        if value(params, name).is_some_and(|value| !value.is_empty()) {
+            continue;
+        }
+        let Some(counts) = found.counts.get(name).filter(|counts| counts.len() > 1) else { continue };
+        let mut counts: Vec<(&String, &u64)> = counts.iter().collect();
+        counts.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+        let items = counts.into_iter().take(GROUP_MAX).map(|(value, count)| Item {
+            label: label(name, value, Some(library)),
+            href: address(params, &[(name, value), ("offset", "")]),
+            count: *count,
+        });
+        groups.push(Group { label: title, open: groups.len() < 3, items: items.collect() });
+    }
+    groups
+}
+
+fn label(name: &str, value: &str, library: Option<&Library>) -> String {
+    match name {
+        "kind" => words::kind_label(value).to_owned(),
+        "topic" => words::topic_label(value).to_owned(),
+        "language" => words::language_name(value),
+        "member" => library.map_or_else(|| value.to_owned(), |library| library.member_name(value)),
+        _ => value.to_owned(),
+    }
+}
+
+fn value<'a>(params: &'a SearchParams, name: &str) -> Option<&'a str> {
+    match name {
+        "kind" => params.kind.as_deref(),
+        "topic" => params.topic.as_deref(),
+        "jurisdiction" => params.jurisdiction.as_deref(),
+        "language" => params.language.as_deref(),
+        "member" => params.member.as_deref(),
+        _ => None,
+    }
+}
+
+/// The address of the same search with some parameters changed; an empty value removes one.
+fn address(params: &SearchParams, changes: &[(&str, &str)]) -> String {
+    let offset = params.offset.map(|offset| offset.to_string());
+    let mut query = Vec::new();
+    for name in ["q", "kind", "topic", "jurisdiction", "language", "member", "offset"] {
+        let before = match name {
+            "q" => Some(params.q.as_str()),
+            "offset" => offset.as_deref(),
+            name => value(params, name),
+        };
+        let changed = changes.iter().find(|(changed, _)| *changed == name).map(|(_, value)| *value);
+        if let Some(value) = changed.or(before).filter(|value| !value.is_empty()) {
+            query.push(format!("{name}={}", percent(value)));
+        }
+    }
+    if query.is_empty() { "/".to_owned() } else { format!("/?{}", query.join("&")) }
+}
+
+/// Percent-encoding of everything but what RFC 3986 calls unreserved.
+fn percent(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte as char),
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out
+}
+
+fn languages(app: &App) -> String {
+    let all = app.searcher.search("", &Default::default(), 1, 0).unwrap_or_default();
+    let names = all.counts.get("language").map(|counts| counts.keys().map(|tag| words::language_name(tag)).collect::<Vec<_>>());
+    names.unwrap_or_default().join(", ")
+}
+
+// --------------------------------------------------------------------------------------------------- document
+
+async fn document(State(app): State<App>, Path((code, slug)): Path<(String, String)>) -> Response {
+    let asked = match http::name(&code, &slug) {
+        Ok(name) => app.ask(move |library| library.document(&name)).await,
+        Err(problem) => Err(problem),
+    };
+    match asked {
+        Ok(document) => show(StatusCode::OK, &document_page(&app, document)),
+        Err(problem) => page_of(&app, problem),
+    }
+}
+
+fn document_page(app: &App, document: views::Document) -> DocumentPage {
+    let front = document.front_matter;
+    let mut tags = Vec::new();
+    if !front.jurisdiction.is_empty() {
+        tags.push(Tag { class: "strong", label: front.jurisdiction.clone() });
+    }
+    tags.push(Tag { class: "", label: words::kind_label(&front.kind).to_owned() });
+    tags.push(Tag { class: "", label: words::language_name(&front.language) });
+    let shown = |version: &views::Version| version.digest == document.provenance.digest;
+    let versions = document.versions.iter().map(|version| VersionLine {
+        name: version.name.clone(),
+        arrived: day(version.arrived_ms),
+        shown: shown(version),
+    });
+    let lead = if front.summary_short.is_empty() { front.objective.clone() } else { front.summary_short.clone() };
+    let topics = front.topics.iter().map(|topic| Topic { value: topic.clone(), label: words::topic_label(topic).to_owned() });
+    let sources = front.sources.iter().map(|source| Source {
+        // Only addresses a browser may follow become links; others are shown as text.
+        url: if source.url.starts_with("http") { source.url.clone() } else { String::new() },
+        title: if source.title.is_empty() { source.url.clone() } else { source.title.clone() },
+        official: source.official,
+    });
+    DocumentPage {
+        shell: shell(app, "find"),
+        version: document.version,
+        current: document.current,
+        newer: document.newer,
+        unreviewed: front.assistance.values().any(|level| level == "generated-unreviewed"),
+        withdrawn: document.withdrawn,
+        html: markdown::to_html(&document.text),
+        facts: facts(&front),
+        lists: lists(&front),
+        versions: versions.collect(),
+        topics: topics.collect(),
+        sources: sources.collect(),
+        arrived: minute(document.provenance.arrived_ms),
+        claimed: minute(document.provenance.claimed_ms),
+        work: document.work,
+        provenance: document.provenance,
+        citation: document.citation,
+        licence: front.licence,
+        title: front.title,
+        language: front.language,
+        lead,
+        tags,
+    }
+}
+
+fn facts(front: &FrontMatter) -> Vec<Fact> {
+    let dates = front.dates.clone().unwrap_or_default();
+    let enforcement = front.enforcement.clone().unwrap_or_default();
+    let meaning = words::status_meaning(&front.legal_status).unwrap_or_default();
+    let plain = |text: &str| text.replace('-', " ");
+    let all = [
+        ("Official title", front.official_title.clone(), ""),
+        ("Instrument", plain(&front.instrument_type), ""),
+        ("Status", plain(&front.legal_status), meaning),
+        ("Bindingness", plain(&front.bindingness), ""),
+        ("Authority", front.authority.clone(), ""),
+        ("Introduced", dates.introduced, ""),
+        ("Adopted", dates.adopted, ""),
+        ("Assented", dates.assented, ""),
+        ("Published", dates.published, ""),
+        ("In force", dates.in_force, ""),
+        ("Applies from", dates.applies, ""),
+        ("Repealed", dates.repealed, ""),
+        ("Approach to risk", plain(&front.risk_approach), ""),
+        ("Applies to", front.applies_to.join(", ").replace('-', " "), ""),
+        ("Enforced by", enforcement.body, ""),
+        ("Penalties", enforcement.penalties, ""),
+        ("Redress", front.redress.clone(), ""),
+        ("Valid as of", front.valid_as_of.clone(), ""),
+        ("Practice", plain(&front.practice_type), ""),
+        ("Function", plain(&front.parliamentary_function), ""),
+        ("Maturity", plain(&front.maturity), ""),
+        ("Risk", plain(&front.risk_level), ""),
+        ("Contact", front.contact_role.clone(), ""),
+    ];
+    let fact = |(label, value, meaning): (&'static str, String, &'static str)| Fact { label, value, meaning };
+    all.into_iter().filter(|(_, value, _)| !value.is_empty()).map(fact).collect()
+}
+
+fn lists(front: &FrontMatter) -> Vec<List> {
+    let plain = |items: &[String]| items.iter().map(|text| Line { lead: String::new(), text: text.clone() }).collect::<Vec<_>>();
+    let one = |text: &str| plain(&[text.to_owned()]).into_iter().filter(|line| !line.text.is_empty()).collect::<Vec<_>>();
+    let provisions = front.key_provisions.iter().map(|item| Line { lead: item.reference.clone(), text: item.text.clone() });
+    let obligations = front.obligations.iter().map(|item| {
+        let by = if item.by.is_empty() { String::new() } else { format!(" ({})", item.by) };
+        Line { lead: item.who.clone(), text: format!("{}{by}", item.must) }
+    });
+    let stages = front.stage_history.iter().map(|stage| Line {
+        lead: stage.date.clone(),
+        text: format!("{}{}{}", stage.status.replace('-', " "), if stage.note.is_empty() { "" } else { ": " }, stage.note),
+    });
+    let all = [
+        ("Key provisions", provisions.collect()),
+        ("Obligations", obligations.collect()),
+        ("History", stages.collect()),
+        ("Definition of AI", one(&front.definition_ai)),
+        ("Impact on women and men", one(&front.gender_impact)),
+        ("Actors", plain(&front.actors)),
+        ("Prerequisites", plain(&front.prerequisites)),
+        ("Scenario", plain(&front.scenario)),
+        ("Expected results", plain(&front.expected_results)),
+        ("Results observed", one(&front.results_observed)),
+        ("What failed", one(&front.what_failed)),
+        ("Lessons", one(&front.lessons)),
+        ("Challenges", plain(&front.challenges)),
+        ("Safeguards", plain(&front.safeguards)),
+        ("Data requirements", plain(&front.data_requirements)),
+        ("Integrations", plain(&front.integrations)),
+        ("Success metrics", plain(&front.success_metrics)),
+    ];
+    all.into_iter().filter(|(_, items)| !items.is_empty()).map(|(label, items)| List { label, items }).collect()
+}
+
+// ---------------------------------------------------------------------------------------- members and network
+
+async fn members(State(app): State<App>) -> Response {
+    match app.ask(Library::members).await {
+        Ok(members) => show(StatusCode::OK, &MembersPage { shell: shell(&app, "members"), members }),
+        Err(problem) => page_of(&app, problem),
+    }
+}
+
+async fn network(State(app): State<App>) -> Response {
+    let peers = app.peers().peers.into_iter().map(|peer| PeerLine {
+        id: peer.peer_id,
+        member: peer.member.unwrap_or_default(),
+        since: match (peer.in_sync_ms, peer.syncing) {
+            (_, true) => "now syncing".to_owned(),
+            (Some(at), false) => minute(at),
+            (None, false) => "not yet".to_owned(),
+        },
+        waiting: if peer.waiting.is_empty() { "nothing".to_owned() } else { peer.waiting.join("; ") },
+    });
+    let status = app.status();
+    let free = format!("{:.1} GB", status.free_bytes as f64 / 1e9);
+    show(StatusCode::OK, &NetworkPage { shell: shell(&app, "network"), peers: peers.collect(), status, free })
+}
+
+async fn nowhere(State(app): State<App>) -> Response {
+    page_of(&app, Problem(StatusCode::NOT_FOUND, vec!["There is no page of that address.".to_owned()]))
+}
+
+// ------------------------------------------------------------------------------------------------------ around
+
+fn shell(app: &App, here: &'static str) -> Shell {
+    let status = app.status();
+    let node = status.member.as_ref().map_or_else(|| "A replica without a member".to_owned(), |code| app.library().member_name(code));
+    Shell { here, federation: status.federation_name, node, documents: status.documents, sync: status.sync }
+}
+
+fn page_of(app: &App, problem: Problem) -> Response {
+    let heading = match problem.0 {
+        StatusCode::NOT_FOUND => "Not found here",
+        _ => "That did not work",
+    };
+    let page = ProblemPage { shell: shell(app, ""), heading: heading.to_owned(), lines: problem.1 };
+    show(problem.0, &page)
+}
+
+fn show(status: StatusCode, page: &impl Template) -> Response {
+    match page.render() {
+        Ok(html) => (status, [(header::CONTENT_SECURITY_POLICY, POLICY)], Html(html)).into_response(),
+        Err(error) => Problem::internal(&error).into_response(),
+    }
+}
+
+/// A day in UTC.
+fn day(ms: u64) -> String {
+    minute(ms).get(..10).unwrap_or_default().to_owned()
+}
+
+/// A minute in UTC.
+fn minute(ms: u64) -> String {
+    let time = i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    time.map_or_else(|| "unknown".to_owned(), |time| time.strftime("%Y-%m-%d %H:%M UTC").to_string())
+}
