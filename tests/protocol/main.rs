@@ -2,5 +2,7 @@
 //! never change, and a simulated federation under bad weather.
 #![allow(clippy::unwrap_used)]
 
+mod log;
 mod standards;
+mod tree;
 mod world;
