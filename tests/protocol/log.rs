@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use prost::Message as _;
-use proto::body::{self, BodyError, Purpose};
+use proto::body::{self, BodyError, Cut, Open, Purpose};
 use proto::checkpoint::CheckpointError;
 use proto::digest::Digest;
 use proto::entry::{Entry, EntryError};
 use proto::key::SecretKey;
 use proto::limits;
-use proto::log::{Log, RunError};
+use proto::log::{Admission, Log, RunError};
 use proto::replica::Record;
 use proto::schema::{self, Kind};
 use proto::serve;
@@ -64,7 +64,8 @@ impl Library {
 
     fn verify(&self, log: &Log, chunk: &schema::Chunk) -> Result<proto::log::Run, RunError> {
         let identity = self.finland.identity.public();
-        log.verify(&self.federation, chunk, |open| open.identity_key == identity, u64::MAX)
+        let admits = |open: &Open| if open.identity_key == identity { Admission::Whole } else { Admission::Refused };
+        log.verify(&self.federation, chunk, admits)
     }
 
     /// The error with which a newcomer refuses the whole log, altered.
@@ -245,7 +246,7 @@ fn a_publication_may_come_without_its_body_but_entry_0_and_governance_may_not() 
     let answer = serve::chunk(&archive, &finland.identity.public(), 0, 2);
     let Ok(schema::sync_message::Message::Chunk(mut chunk)) = answer else { panic!() };
     chunk.leaves[1].body.clear();
-    let refused = empty.verify(&library.federation, &chunk, |_| true, u64::MAX);
+    let refused = empty.verify(&library.federation, &chunk, |_| Admission::Whole);
     assert_eq!(refused.unwrap_err(), RunError::NoBody(1));
 }
 
@@ -326,14 +327,18 @@ fn entry_0_opens_the_log_as_the_key_was_made_known() {
 }
 
 #[test]
-fn a_cut_ends_a_log() {
+fn a_cut_ends_a_log_for_those_who_hold_none_of_it_too() {
     let library = Library::new();
-    let until = |end: u64, chunk: &schema::Chunk| {
-        library.newcomer().verify(&library.federation, chunk, |_| true, end).map(|run| run.after().size())
+    let until = |size: u64, chunk: &schema::Chunk| {
+        let root = library.newcomer_with(6).tree().root();
+        let cut = Cut { log: library.finland.desk.public(), size, root };
+        let run = library.newcomer().verify(&library.federation, chunk, |_| Admission::Until(&cut));
+        run.map(|run| run.after().size())
     };
     assert_eq!(until(6, &library.chunk(0, 9)), Err(RunError::Ended(6)));
     assert_eq!(until(6, &library.chunk(0, 6)), Ok(6));
     assert_eq!(until(0, &library.chunk(0, 1)), Err(RunError::Ended(0)));
+    assert_eq!(until(5, &library.chunk(0, 5)), Err(RunError::NotJoined(5)), "the cut names another root");
 }
 
 #[test]
@@ -361,6 +366,7 @@ fn what_no_replica_would_take_is_not_written() {
         let bodies = [(Kind::LawSummary as u32, body)];
         library.log.write(&library.federation, &library.finland.desk, &bodies, 0).map(|_| ()).unwrap_err()
     };
+    assert_eq!(write(Vec::new()), RunError::Entry(EntryError::BodySize(0)));
     let long = limits::BODY_BYTES_MAX + 1;
     assert_eq!(write(vec![0; long]), RunError::Body { index: 9, error: BodyError::TooLong(long) });
     let other = library.log.write(&library.federation, &key(99), &[summary("not the log's key")], 0);

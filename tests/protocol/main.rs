@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod log;
+mod replica;
 mod standards;
+mod standing;
 mod tree;
 mod world;

@@ -2,18 +2,19 @@
 //!
 //! Nothing here checks anything but its own footing; the stories do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use proto::body::{Open, Purpose};
 use proto::charter::{Charter, Member};
 use proto::digest::Digest;
-use proto::entry::Entry;
 use proto::key::{PublicKey, SecretKey};
 use proto::log::{Closing, Leaf, Log};
-use proto::replica::{Record, Replica};
+use proto::replica::{Effect, Input, Record, Replica, Verdict, WriteError};
 use proto::schema::Kind;
-use proto::serve::{Archive, Head, StoredLeaf};
+use proto::schema::sync_message::Message;
+use proto::serve::{self, Answer, Archive, Head, StoredLeaf};
+use proto::session::Peer;
 use proto::tree::{Compact, Hashes};
 
 /// Splitmix64: small, and the same on every machine, so that a seed is the whole story of a failure.
@@ -243,10 +244,6 @@ impl Kept {
     pub fn open(&self) -> Open {
         Open::parse(&self.leaves[0].body.as_ref().unwrap().bytes).unwrap()
     }
-
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.leaves.iter().map(|leaf| &leaf.entry)
-    }
 }
 
 /// The hashes of a log that may not be there.
@@ -278,4 +275,123 @@ impl Archive for Memory {
     fn hashes<'a>(&'a self, log: &PublicKey) -> Borrowed<'a> {
         Borrowed(self.logs.get(log).map(|kept| &kept.forest))
     }
+}
+
+/// A node without a network: a replica, and the memory its effects are kept in before anything else happens.
+pub struct Node {
+    pub replica: Replica,
+    pub memory: Memory,
+}
+
+impl Node {
+    pub fn new(charter: &Arc<Charter>, keys: &[SecretKey]) -> Node {
+        let memory = Memory::default();
+        Node { replica: memory.restart(charter, keys), memory }
+    }
+
+    /// What follows an input, but for the records, which are kept.
+    pub fn handle(&mut self, input: Input) -> Result<Vec<Effect>, WriteError> {
+        let mut rest = Vec::new();
+        for effect in self.replica.handle(0, input)? {
+            match effect {
+                Effect::Keep(record) => self.memory.keep(&record),
+                other => rest.push(other),
+            }
+        }
+        Ok(rest)
+    }
+
+    /// Publishes and gives the announcements.
+    pub fn write(&mut self, log: &SecretKey, bodies: &[(u32, Vec<u8>)]) -> Result<Vec<Vec<u8>>, WriteError> {
+        let effects = self.handle(Input::Write { log: log.public(), bodies: bodies.to_vec() })?;
+        let announced = |effect| match effect {
+            Effect::Announce(bytes) => bytes,
+            other => panic!("writing led to {other:?}"),
+        };
+        Ok(effects.into_iter().map(announced).collect())
+    }
+
+    /// Hears gossip and judges it; the second says whether whoever handed it over was named.
+    pub fn hear(&mut self, bytes: &[u8]) -> (Verdict, bool) {
+        let effects = self.handle(Input::Gossip { from: "neighbor".into(), id: 1, bytes: bytes.to_vec() }).unwrap();
+        let named = effects.iter().any(|effect| matches!(effect, Effect::Penalize { .. }));
+        let judged = effects.iter().find_map(|effect| match effect {
+            Effect::Judge { verdict, .. } => Some(*verdict),
+            _ => None,
+        });
+        (judged.unwrap(), named)
+    }
+
+    /// Everything it answers to one question.
+    pub fn answers(&self, asked: Message) -> Vec<Message> {
+        match serve::answer(&self.memory, &self.replica.frontier(), asked).unwrap() {
+            Answer::One(message) => vec![message],
+            Answer::Broken(why) => panic!("an honest caller asked what breaks the protocol: {why}"),
+            Answer::Range(want) => {
+                let (log, mut from) = (PublicKey::from_bytes(&want.log).unwrap(), want.from);
+                let mut answers = Vec::new();
+                loop {
+                    let message = serve::chunk(&self.memory, &log, from, want.to).unwrap();
+                    let (end, total) = match &message {
+                        Message::Chunk(chunk) => (chunk.from + chunk.leaves.len() as u64, chunk.total),
+                        _ => (u64::MAX, 0),
+                    };
+                    answers.push(message);
+                    from = end;
+                    if from >= want.to.min(total) {
+                        return answers;
+                    }
+                }
+            }
+        }
+    }
+
+    pub fn size(&self, key: &SecretKey) -> u64 {
+        self.replica.log(&key.public()).map_or(0, Log::size)
+    }
+}
+
+/// One whole sync of a caller with a peer whose answers pass through `line`. Gives the faults the caller names.
+pub fn sync_over(caller: &mut Node, called: &Node, mut line: impl FnMut(Message) -> Vec<Message>) -> Vec<String> {
+    let peer: Peer = "called".into();
+    caller.handle(Input::Gone(peer.clone())).unwrap();
+    let mut effects: VecDeque<Effect> = caller.handle(Input::Connected(peer.clone())).unwrap().into();
+    let mut faults = Vec::new();
+    let mut steps = 0;
+    while let Some(effect) = effects.pop_front() {
+        match effect {
+            Effect::Open(_, asked) | Effect::Ask(_, asked) => {
+                for answer in called.answers(asked).into_iter().flat_map(&mut line) {
+                    steps += 1;
+                    assert!(steps < 10_000, "a sync comes to an end");
+                    effects.extend(caller.handle(Input::Answered(peer.clone(), answer)).unwrap());
+                }
+            }
+            Effect::Penalize { fault, .. } => faults.push(fault),
+            Effect::Close(_) => {}
+            other => panic!("a sync led to {other:?}"),
+        }
+    }
+    assert!(!caller.replica.peers()[&peer].syncing, "a sync ends in a state");
+    faults
+}
+
+/// One whole sync with an honest peer.
+pub fn sync(caller: &mut Node, called: &Node) {
+    let faults = sync_over(caller, called, |message| vec![message]);
+    assert_eq!(faults, Vec::<String>::new(), "an honest peer is never named");
+}
+
+/// Founders' nodes, each with its governance log and library open, none of which has met another.
+pub fn founded(count: usize) -> (Arc<Charter>, Vec<Parliament>, Vec<Node>) {
+    let members = parliaments(count);
+    let charter = charter(&members);
+    let nodes = members.iter().map(|one| {
+        let mut node = Node::new(&charter, &[one.identity.clone(), one.desk.clone()]);
+        node.write(&one.identity, &[one.governance_open(), delegates(&one.desk)]).unwrap();
+        node.write(&one.desk, &[one.desk_open()]).unwrap();
+        node
+    });
+    let nodes = nodes.collect();
+    (charter, members, nodes)
 }
