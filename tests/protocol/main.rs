@@ -7,4 +7,5 @@ mod replica;
 mod standards;
 mod standing;
 mod tree;
+mod vectors;
 mod world;
