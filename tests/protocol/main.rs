@@ -4,6 +4,7 @@
 
 mod log;
 mod replica;
+mod simulation;
 mod standards;
 mod standing;
 mod tree;
