@@ -108,7 +108,7 @@ fn name(station: usize) -> Peer {
 impl Storm {
     fn new(seed: u64) -> Storm {
         let mut rng = Rng::new(seed);
-        let members = parliaments([2, 2, 3, 3, 3, 4][rng.below(6) as usize]);
+        let members = parliaments([2, 2, 2, 3, 3, 4][rng.below(6) as usize]);
         let charter = charter(&members);
         let station = |parliament: Parliament| Station {
             desk: parliament.desk.clone(),
@@ -120,7 +120,7 @@ impl Storm {
         let stations = members.into_iter().map(station).collect();
         let (events, streams, parted) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let seen = BTreeMap::new();
-        let gossip_on = !rng.chance(30);
+        let gossip_on = rng.chance(50);
         let (now_ms, sequence, fair) = (0, 0, false);
         Storm { rng, gossip_on, fair, now_ms, charter, stations, events, sequence, streams, parted, seen }
     }
@@ -129,7 +129,7 @@ impl Storm {
         let count = self.stations.len();
         (0..count).for_each(|at| self.restart(at));
         for at in 0..count {
-            for _ in 0..1 + self.rng.below(4) {
+            for _ in 0..1 + self.rng.below(3) {
                 let when = self.rng.below(STORM_MS);
                 self.schedule(when, Event::Publish(at));
             }
@@ -152,8 +152,9 @@ impl Storm {
         self.fair = true;
         self.heal();
         (0..count).for_each(|at| self.restart(at));
-        // Everybody has something to say once more, so that nobody stays silent in every story.
-        (0..count).for_each(|at| self.schedule(1, Event::Publish(at)));
+        // Somebody has something to say once more, so that even the quietest story is about something.
+        let speaker = self.rng.below(count as u64) as usize;
+        self.schedule(1, Event::Publish(speaker));
         self.schedule(1_000, Event::Tick);
         let end = self.now_ms + FAIR_MS;
         loop {
@@ -379,7 +380,7 @@ impl Storm {
             return;
         }
         for to in (0..self.stations.len()).filter(|to| *to != from) {
-            let copies = if self.fair { 1 } else { [0, 1, 1, 1, 2][self.rng.below(5) as usize] };
+            let copies = if self.fair { 1 } else { [0, 0, 1, 1, 2][self.rng.below(5) as usize] };
             for _ in 0..copies {
                 let delay = self.rng.below(4_000);
                 self.schedule(delay, Event::Gossip { to, from, bytes: bytes.to_vec() });
@@ -431,7 +432,7 @@ impl Storm {
             Some((log, from, to)) => {
                 // A slow line takes a few entries at a time; whoever cannot part a run gives it whole.
                 let few = from + 1 + self.rng.below(12);
-                let few = if self.rng.chance(50) { to.min(few) } else { to };
+                let few = if self.rng.chance(30) { to.min(few) } else { to };
                 let mut message = serve::chunk(&station.memory, &log, from, few).unwrap();
                 if matches!(message, Message::Refusal(_)) {
                     message = serve::chunk(&station.memory, &log, from, to).unwrap();
