@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::body::{self, BodyError, Open, Purpose};
+use crate::body::{self, BodyError, Cut, Open, Purpose};
 use crate::checkpoint::{CheckpointError, SignedCheckpoint};
 use crate::digest::Digest;
 use crate::entry::{Entry, EntryError};
@@ -127,6 +127,17 @@ pub enum RunError {
     NotJoined(u64),
 }
 
+/// What the records held make of a log, once its entry 0 says how it opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission<'a> {
+    /// Nothing made the key known as its entry 0 says.
+    Refused,
+    /// The log goes on.
+    Whole,
+    /// The log was cut here.
+    Until(&'a Cut),
+}
+
 /// What a replica holds of one log. Private fields: only a run changes it.
 #[derive(Clone, Debug)]
 pub struct Log {
@@ -188,13 +199,13 @@ impl Log {
         &self.missing
     }
 
-    /// Verifies a peer's chunk as the next run, as far as `end` allows (where the log was cut).
-    pub fn verify(
+    /// Verifies a peer's chunk as the next run. `admits` judges entry 0, the held one or the chunk's: it decides whose the
+    /// log is, and so where it ends.
+    pub fn verify<'a>(
         &self,
         federation: &Digest,
         chunk: &schema::Chunk,
-        admits: impl Fn(&Open) -> bool,
-        end: u64,
+        admits: impl Fn(&Open) -> Admission<'a>,
     ) -> Result<Run, RunError> {
         let held = self.size();
         if chunk.from > held {
@@ -206,20 +217,33 @@ impl Log {
         let known = usize::try_from(held - chunk.from).map_err(|_| RunError::Nothing)?;
         let fresh = chunk.leaves.get(known..).filter(|leaves| !leaves.is_empty()).ok_or(RunError::Nothing)?;
         let wire = chunk.closing.as_ref().ok_or(RunError::Shape)?;
+        let mut admission = self.open.as_ref().map_or(Admission::Refused, &admits);
         let mut leaves = Vec::with_capacity(fresh.len());
         let mut after = self.tree.clone();
         for (index, leaf) in (held..).zip(fresh) {
-            if index >= end {
-                return Err(RunError::Ended(end));
-            }
             let entry = Entry::parse(&leaf.entry, &self.key, index)?;
-            let body = self.verify_body(&entry, &leaf.body, &admits)?;
+            let body = self.verify_body(&entry, &leaf.body)?;
+            if index == 0 {
+                let bytes = body.as_ref().filter(|_| entry.kind() == schema::Kind::Open as u32);
+                let open = bytes.and_then(|body| Open::parse(&body.bytes));
+                admission = open.as_ref().map_or(Admission::Refused, &admits);
+            }
+            match admission {
+                Admission::Refused => return Err(RunError::Open),
+                Admission::Until(cut) if index >= cut.size => return Err(RunError::Ended(cut.size)),
+                Admission::Whole | Admission::Until(_) => {}
+            }
             after.push(entry.digest(), |_, _, _| {});
             leaves.push(Leaf { entry, body });
         }
         self.within_bounds(&leaves)?;
         let closing = Closing::verify(federation, wire, &self.key, &after)?;
-        Ok(Run { log: self.key, from: held, leaves, closing, after })
+        match admission {
+            Admission::Until(cut) if after.size() == cut.size && after.root() != cut.root => {
+                Err(RunError::NotJoined(cut.size))
+            }
+            _ => Ok(Run { log: self.key, from: held, leaves, closing, after }),
+        }
     }
 
     /// Writes own entries after those held and signs one checkpoint over all: the author's signature on everything up to it.
@@ -234,7 +258,8 @@ impl Log {
         let mut after = self.tree.clone();
         for (index, (kind, bytes)) in (self.size()..).zip(bodies) {
             let frame = body::pack(bytes).map_err(|error| RunError::Body { index, error })?;
-            let entry = Entry::new(self.key, index, now_ms, *kind, bytes);
+            // A signer parses what it signs: an entry that no replica takes would end the log for good.
+            let entry = Entry::parse(Entry::new(self.key, index, now_ms, *kind, bytes).as_bytes(), &self.key, index)?;
             after.push(entry.digest(), |_, _, _| {});
             leaves.push(Leaf { entry, body: Some(Body { frame, bytes: bytes.clone() }) });
         }
@@ -278,22 +303,13 @@ impl Log {
         Some(proven)
     }
 
-    fn verify_body(
-        &self,
-        entry: &Entry,
-        frame: &[u8],
-        admits: impl Fn(&Open) -> bool,
-    ) -> Result<Option<Body>, RunError> {
+    fn verify_body(&self, entry: &Entry, frame: &[u8]) -> Result<Option<Body>, RunError> {
         let index = entry.index();
         if frame.is_empty() {
             let needed = index == 0 || self.purpose == Purpose::Governance;
             return if needed { Err(RunError::NoBody(index)) } else { Ok(None) };
         }
         let bytes = body::unpack(frame, entry).map_err(|error| RunError::Body { index, error })?;
-        if index == 0 {
-            let open = Open::parse(&bytes).filter(|_| entry.kind() == schema::Kind::Open as u32);
-            open.filter(|open| admits(open)).ok_or(RunError::Open)?;
-        }
         Ok(Some(Body { frame: frame.to_vec(), bytes }))
     }
 

@@ -21,11 +21,11 @@ use crate::entry::Entry;
 use crate::frontier::{Frontier, Row};
 use crate::key::{PublicKey, SecretKey};
 use crate::limits;
-use crate::log::{Body, Fresh, Log, Run, RunError};
+use crate::log::{Admission, Body, Fresh, Log, Run, RunError};
 use crate::message;
 use crate::schema;
 use crate::schema::sync_message::Message;
-use crate::session::{Peer, Session, Stage};
+use crate::session::{Asked, Peer, Session, Stage, Wanted};
 use crate::standing::Standing;
 use crate::tree;
 
@@ -267,11 +267,18 @@ impl Replica {
         let log = self.logs.get(key).ok_or(WriteError::Unknown(*key))?;
         let before = log.tree().clone();
         let run = log.write(&self.federation, secret, bodies, now_ms)?;
-        if run.from() == 0 {
-            let open =
-                run.leaves().first().and_then(|leaf| leaf.body.as_ref()).and_then(|body| Open::parse(&body.bytes));
-            let agrees = open.is_some_and(|open| self.standing.admits(key, &open));
-            agrees.then_some(()).ok_or(WriteError::Run(RunError::Open))?;
+        let (size, end) = (run.after().size(), self.end(key, log));
+        if size > end {
+            return Err(WriteError::Run(RunError::Ended(end)));
+        }
+        if let Some(first) = run.leaves().first().filter(|leaf| leaf.entry.index() == 0) {
+            let body = first.body.as_ref().filter(|_| first.entry.kind() == schema::Kind::Open as u32);
+            let open = body.and_then(|body| Open::parse(&body.bytes));
+            match open.map_or(Admission::Refused, |open| self.admission(key, &open)) {
+                Admission::Refused => return Err(WriteError::Run(RunError::Open)),
+                Admission::Until(cut) if size > cut.size => return Err(WriteError::Run(RunError::Ended(cut.size))),
+                Admission::Whole | Admission::Until(_) => {}
+            }
         }
         let fresh = Fresh::new(&before, &run);
         let run = Arc::new(run);
@@ -316,19 +323,20 @@ impl Replica {
     fn verify(&self, chunk: &schema::Chunk) -> Result<Run, RunError> {
         let key = PublicKey::from_bytes(&chunk.log).map_err(|_| RunError::Shape)?;
         let log = self.logs.get(&key).ok_or(RunError::Open)?;
-        let cut = log.open().and_then(|open| self.standing.cut(&key, open));
-        let run = log.verify(
-            &self.federation,
-            chunk,
-            |open| self.standing.admits(&key, open),
-            cut.map_or(u64::MAX, |cut| cut.size),
-        )?;
-        match cut {
-            Some(cut) if run.after().size() == cut.size && run.after().root() != cut.root => {
-                Err(RunError::NotJoined(cut.size))
-            }
-            _ => Ok(run),
+        log.verify(&self.federation, chunk, |open| self.admission(&key, open))
+    }
+
+    fn admission(&self, key: &PublicKey, open: &Open) -> Admission<'_> {
+        match (self.standing.admits(key, open), self.standing.cut(key, open)) {
+            (false, _) => Admission::Refused,
+            (true, Some(cut)) => Admission::Until(cut),
+            (true, None) => Admission::Whole,
         }
+    }
+
+    /// Entries that a log has at most, as far as what is held tells.
+    fn end(&self, key: &PublicKey, log: &Log) -> u64 {
+        log.open().and_then(|open| self.standing.cut(key, open)).map_or(u64::MAX, |cut| cut.size)
     }
 
     // ----------------------------------------------------------------------------------------------- gossip
@@ -342,15 +350,20 @@ impl Replica {
             self.begin(now_ms, from, effects);
             return Verdict::Ignore;
         };
-        let held = log.size();
+        let (held, end) = (log.size(), self.end(checkpoint.log(), log));
         if gossip.entry.is_empty() {
             if checkpoint.size() > held {
                 self.begin(now_ms, from, effects);
             }
-            return Verdict::Accept;
+            return if checkpoint.size() > end { Verdict::Ignore } else { Verdict::Accept };
         }
         let Some(announced) = Announced::verify(&gossip, &checkpoint) else { return Verdict::Reject };
         let index = announced.entry.index();
+        if index >= end {
+            // True, but cut: not ours to spread. Whoever forwards it may not know of the cut; a sync tells.
+            self.begin(now_ms, from, effects);
+            return Verdict::Ignore;
+        }
         if index > held || (index == held && self.on_next(&gossip, &checkpoint, &announced, effects).is_none()) {
             self.begin(now_ms, from, effects);
         }
@@ -492,9 +505,8 @@ impl Replica {
             session.wants = self.news(session, purpose);
             if !session.wants.is_empty() {
                 session.stage = stage;
-                for (key, to) in &session.wants {
-                    let from = self.logs.get(key).map_or(0, Log::size);
-                    let want = schema::Want { log: key.as_bytes().to_vec(), from, to: *to };
+                for Wanted { log, next, to } in &session.wants {
+                    let want = schema::Want { log: log.as_bytes().to_vec(), from: *next, to: *to };
                     effects.push(Effect::Ask(session.peer.clone(), Message::Want(want)));
                 }
                 return Next::Await;
@@ -504,13 +516,12 @@ impl Replica {
     }
 
     /// Logs of a purpose that the peer has more of, and that were not refused in this session.
-    fn news(&self, session: &Session, purpose: Purpose) -> VecDeque<(PublicKey, u64)> {
+    fn news(&self, session: &Session, purpose: Purpose) -> VecDeque<Wanted> {
         let Some(theirs) = &session.theirs else { return VecDeque::new() };
         let wanted = |(key, log): (&PublicKey, &Log)| {
-            let end = log.open().and_then(|open| self.standing.cut(key, open)).map_or(u64::MAX, |cut| cut.size);
-            let to = theirs.rows.get(key).map_or(0, |row| row.size.min(end));
-            let refused = session.refusals.iter().any(|words| words.starts_with(&key.to_string()));
-            (log.purpose() == purpose && to > log.size() && !refused).then_some((*key, to))
+            let until = session.until.get(key).copied().unwrap_or(u64::MAX).min(self.end(key, log));
+            let (next, to) = (log.size(), theirs.rows.get(key).map_or(0, |row| row.size.min(until)));
+            (log.purpose() == purpose && to > next).then_some(Wanted { log: *key, next, to })
         };
         self.logs.iter().filter_map(wanted).take(ASKED_MAX).collect()
     }
@@ -521,20 +532,27 @@ impl Replica {
         chunk: &schema::Chunk,
         effects: &mut Vec<Effect>,
     ) -> Result<Next, String> {
-        let Some((key, to)) = session.wants.front().copied().filter(|(key, _)| chunk.log == key.as_bytes()) else {
+        let asked = |want: &&mut Wanted| chunk.log == want.log.as_bytes() && chunk.from == want.next;
+        let Some(want) = session.wants.front_mut().filter(asked).filter(|_| !chunk.leaves.is_empty()) else {
             return Err("sent a run that was not asked for".to_owned());
         };
+        want.next += chunk.leaves.len() as u64;
+        let Wanted { log: key, next, to } = *want;
         match self.verify(chunk) {
             Ok(run) => self.take(&Arc::new(run), effects),
             // Another peer was faster; what is left of the range may still be news.
             Err(RunError::Nothing) => {}
+            // A cut that we know and the peer may not, and whatever of the range comes after it.
+            Err(RunError::Ended(end)) => session.end(&key, end),
+            Err(RunError::Gap { held, .. }) => session.end(&key, held),
+            // True or false by records that the peer may have and we may not.
+            Err(error @ RunError::Open) => session.refuse(&key, &error.to_string()),
             Err(error) => return Err(format!("sent a run of log {key} that does not verify: {error}")),
         }
-        let reached = chunk.from + chunk.leaves.len() as u64;
-        if reached >= to.min(chunk.total) {
+        if next >= to.min(chunk.total) {
             session.wants.pop_front();
             if chunk.total < to {
-                session.note(&key, "the peer holds less than its frontier said");
+                session.refuse(&key, "the peer holds less than its frontier said");
             }
         }
         Ok(if session.wants.is_empty() { self.ask_runs(session, effects) } else { Next::Await })
@@ -544,8 +562,8 @@ impl Replica {
         let reason: String = reason.chars().filter(|c| !c.is_control()).take(200).collect();
         match session.stage {
             Stage::Governance | Stage::Publications => {
-                if let Some((key, _)) = session.wants.pop_front() {
-                    session.note(&key, &reason);
+                if let Some(want) = session.wants.pop_front() {
+                    session.refuse(&want.log, &reason);
                 }
                 Ok(if session.wants.is_empty() { self.ask_runs(session, effects) } else { Next::Await })
             }
@@ -556,17 +574,23 @@ impl Replica {
         }
     }
 
-    /// Offers the want list: every session does, also between equal frontiers.
+    /// Offers the want list: every session does, also between equal frontiers. Each body is asked for once in a session, so
+    /// that those which this peer lacks too do not keep back the others.
     fn ask_bodies(&self, session: &mut Session, effects: &mut Vec<Effect>) -> Next {
         session.stage = Stage::Bodies;
-        let wanted = self.logs.iter().filter(|(_, log)| !log.missing().is_empty()).take(ASKED_MAX);
-        for (key, log) in wanted {
-            let indexes: Vec<u64> = log.missing().keys().copied().take(limits::WANT_BODIES_MAX).collect();
+        for (key, log) in &self.logs {
+            let from = session.bodies_from.get(key).copied().unwrap_or(0);
+            let missing = log.missing().range(from..).map(|(index, _)| *index);
+            let indexes: Vec<u64> = missing.take(limits::WANT_BODIES_MAX).collect();
+            let (Some(first), Some(last)) = (indexes.first().copied(), indexes.last().copied()) else { continue };
+            session.bodies_asked.push_back(Asked { log: *key, first, last });
             let want = schema::WantBodies { log: key.as_bytes().to_vec(), indexes };
             effects.push(Effect::Ask(session.peer.clone(), Message::WantBodies(want)));
-            session.bodies_asked += 1;
+            if session.bodies_asked.len() >= ASKED_MAX {
+                break;
+            }
         }
-        if session.bodies_asked == 0 { Next::Done } else { Next::Await }
+        if session.bodies_asked.is_empty() { Next::Done } else { Next::Await }
     }
 
     fn on_bodies(
@@ -575,26 +599,28 @@ impl Replica {
         bodies: &schema::Bodies,
         effects: &mut Vec<Effect>,
     ) -> Result<Next, String> {
-        let key = PublicKey::from_bytes(&bodies.log).map_err(|_| "sent bodies of no log")?;
-        let mut brought = false;
+        let unasked = "sent bodies that were not asked for";
+        let asked = session.bodies_asked.pop_front().filter(|asked| bodies.log == asked.log.as_bytes());
+        let Asked { log: key, first, last } = asked.ok_or(unasked)?;
+        let mut next = first;
         for sent in &bodies.bodies {
+            if !(next..=last).contains(&sent.index) {
+                return Err(unasked.to_owned());
+            }
+            next = sent.index + 1;
             match self.logs.get_mut(&key).and_then(|log| log.find(sent.index, &sent.body)) {
                 None => {}
                 Some(Ok(body)) => {
                     effects.push(Effect::Keep(Record::Body { log: key, index: sent.index, body }));
-                    brought = true;
                 }
                 Some(Err(error)) => {
                     return Err(format!("sent a false body for entry {} of log {key}: {error}", sent.index));
                 }
             }
         }
-        session.bodies_asked = session.bodies_asked.saturating_sub(1);
-        if session.bodies_asked > 0 {
-            return Ok(Next::Await);
-        }
-        let left = self.missing_bodies() > 0;
-        Ok(if brought && left { self.ask_bodies(session, effects) } else { Next::Done })
+        // An answer may have been full after the last body it brought; one that brings none has none of those asked for.
+        session.bodies_from.insert(key, if bodies.bodies.is_empty() { last + 1 } else { next });
+        Ok(if session.bodies_asked.is_empty() { self.ask_bodies(session, effects) } else { Next::Await })
     }
 
     fn settle(&mut self, now_ms: u64, session: &Session) {
@@ -658,9 +684,17 @@ impl Announced {
 }
 
 impl Session {
-    fn note(&mut self, key: &PublicKey, words: &str) {
+    /// What the peer did not give is not asked of it again in this session, and the operator reads why.
+    fn refuse(&mut self, key: &PublicKey, words: &str) {
+        self.end(key, 0);
         if self.refusals.len() < REFUSALS_MAX {
             self.refusals.push(format!("{key}: {words}"));
         }
+    }
+
+    /// Nothing of a log from `end` on is asked for in this session.
+    fn end(&mut self, key: &PublicKey, end: u64) {
+        let until = self.until.entry(*key).or_insert(end);
+        *until = end.min(*until);
     }
 }

@@ -3,7 +3,7 @@
 //! Hello -> (equal: bodies) | Frontier -> governance logs -> publication logs -> bodies -> done. The stages repeat on the rows
 //! the peer gave, because governance logs decide which other logs are wanted. The called side keeps no state (`serve.rs`).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::frontier::Frontier;
@@ -23,12 +23,38 @@ pub struct Session {
     pub stage: Stage,
     /// The peer's rows, once told.
     pub theirs: Option<Frontier>,
-    /// Runs asked for and not yet complete: log, and the size that completes it.
-    pub wants: VecDeque<(PublicKey, u64)>,
+    /// Runs asked for and not yet complete.
+    pub wants: VecDeque<Wanted>,
+    /// Logs of which nothing from that size on is asked for any more in this session.
+    pub until: BTreeMap<PublicKey, u64>,
     /// Bodies asked for in messages not yet answered.
-    pub bodies_asked: usize,
+    pub bodies_asked: VecDeque<Asked>,
+    /// The index from which on the bodies of a log were not asked for yet.
+    pub bodies_from: BTreeMap<PublicKey, u64>,
     /// Why something wanted did not come, in words, for the operator.
     pub refusals: Vec<String>,
+}
+
+/// A run that was asked for: entries `[next, to)` are still to come, in chunks that follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The log.
+    pub log: PublicKey,
+    /// Where the next chunk begins.
+    pub next: u64,
+    /// The size that completes it.
+    pub to: u64,
+}
+
+/// Bodies that were asked for in one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The log.
+    pub log: PublicKey,
+    /// The lowest index asked for.
+    pub first: u64,
+    /// The highest.
+    pub last: u64,
 }
 
 /// What a session awaits.
@@ -49,7 +75,9 @@ pub enum Stage {
 impl Session {
     /// A session whose hello was just sent.
     pub fn new(peer: Peer, since_ms: u64) -> Session {
-        let (wants, refusals) = (VecDeque::new(), Vec::new());
-        Session { peer, since_ms, stage: Stage::Hello, theirs: None, wants, bodies_asked: 0, refusals }
+        let (wants, refusals, until) = (VecDeque::new(), Vec::new(), BTreeMap::new());
+        let (bodies_asked, bodies_from) = (VecDeque::new(), BTreeMap::new());
+        let (stage, theirs) = (Stage::Hello, None);
+        Session { peer, since_ms, stage, theirs, wants, until, bodies_asked, bodies_from, refusals }
     }
 }

@@ -1,1 +1,12 @@
-//! tests
+//! The protocol, tested from outside: what strangers' tools make of it, what its trees and logs refuse, the bytes that must
+//! never change, and a simulated federation under bad weather.
+#![allow(clippy::unwrap_used)]
+
+mod log;
+mod replica;
+mod simulation;
+mod standards;
+mod standing;
+mod tree;
+mod vectors;
+mod world;
