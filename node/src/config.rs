@@ -229,3 +229,15 @@ pub fn template(member: Option<(&str, &str)>) -> String {
          # listen = \"127.0.0.1:8014\"\n# Other names under which the pages may be asked for.\n# hosts = []\n"
     )
 }
+
+/// The text of a config with one key set, in place of its line or of the comment that shows its default.
+pub fn set(text: &str, key: &str, value: &toml::Value) -> String {
+    let line = format!("{key} = {value}");
+    let is_it = |old: &str| old.trim_start_matches("# ").strip_prefix(key).is_some_and(|rest| rest.starts_with(" ="));
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    match lines.iter_mut().find(|old| is_it(old)) {
+        Some(old) => *old = line,
+        None => lines.push(line),
+    }
+    lines.join("\n") + "\n"
+}

@@ -97,7 +97,8 @@ impl App {
             registry.register(name, help, gauge.clone());
             gauge
         };
-        let (entries, documents) = (gauge("comity_entries", "Entries held"), gauge("comity_documents", "Works that stand"));
+        let (entries, documents) =
+            (gauge("comity_entries", "Entries held"), gauge("comity_documents", "Works that stand"));
         let indexed = gauge("comity_indexed", "Works in the search index");
         let missing_bodies = gauge("comity_missing_bodies", "Bodies that are wanted");
         let (peers, free_bytes) = (gauge("comity_peers", "Peers connected"), gauge("comity_free_bytes", "Bytes free"));
@@ -213,7 +214,10 @@ pub fn router(app: App) -> axum::Router {
 /// Before every answer: the name asked by, and how many are being answered; after it, what a browser may do with it.
 async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit())).map_or(host, |(name, _)| name);
+    let name = host
+        .rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+        .map_or(host, |(name, _)| name);
     let known = ["127.0.0.1", "localhost", "[::1]"].contains(&name) || app.hosts.iter().any(|host| host == name);
     if !known {
         let words = format!("this node does not answer for the name `{name}`; add it to http.hosts in comity.toml");
@@ -385,7 +389,10 @@ async fn publish(
 ) -> Result<Json<views::PublishReply>, Problem> {
     app.authorise(&headers)?;
     if request.files.len() > REQUEST_DOCUMENTS_MAX {
-        let words = format!("{} files at once; {REQUEST_DOCUMENTS_MAX} are allowed. Publish them in parts", request.files.len());
+        let words = format!(
+            "{} files at once; {REQUEST_DOCUMENTS_MAX} are allowed. Publish them in parts",
+            request.files.len()
+        );
         return Err(Problem(StatusCode::PAYLOAD_TOO_LARGE, vec![words]));
     }
     let read = tokio::task::spawn_blocking(move || read_all(&request.files)).await;
@@ -478,7 +485,9 @@ impl IntoResponse for Problem {
 impl From<LibraryError> for Problem {
     fn from(error: LibraryError) -> Problem {
         match error {
-            LibraryError::NotFound(_) | LibraryError::NoBody(_) => Problem(StatusCode::NOT_FOUND, vec![error.to_string()]),
+            LibraryError::NotFound(_) | LibraryError::NoBody(_) => {
+                Problem(StatusCode::NOT_FOUND, vec![error.to_string()])
+            }
             other => Problem::internal(&other),
         }
     }

@@ -2,13 +2,17 @@
 
 pub mod address_book;
 pub mod audit;
+pub mod cli;
+pub mod client;
 pub mod config;
+pub mod demo;
 pub mod disk;
 pub mod document;
 pub mod engine;
 pub mod fence;
 pub mod frame;
 pub mod front_matter;
+pub mod http;
 pub mod index;
 pub mod indexer;
 pub mod keeper;
@@ -27,5 +31,4 @@ pub mod sync;
 pub mod text;
 pub mod views;
 pub mod vocabulary;
-pub mod http;
 pub mod web;

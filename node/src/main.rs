@@ -1,2 +1,7 @@
-//! The program.
-fn main() {}
+//! The program `comity`: see `cli.rs`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    comity::cli::main()
+}

@@ -7,6 +7,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
+use crate::client::percent;
 use crate::front_matter::FrontMatter;
 use crate::http::{self, App, Problem, SearchParams};
 use crate::index::OFFSET_MAX;
@@ -20,7 +21,8 @@ const PAGE: usize = 20;
 /// Values shown of one group of counts.
 const GROUP_MAX: usize = 12;
 /// What a browser may load and run for our pages: our style sheet, and nothing else.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const STYLE: &str = include_str!("../templates/style.css");
 
 /// The pages' routes. Works come last: a code has no lower-case letters, so none can take the name of a page.
@@ -239,8 +241,13 @@ fn status_class(status: &str) -> &'static str {
     }
 }
 
-const FILTERS: [(&str, &str); 5] =
-    [("kind", "Kind"), ("jurisdiction", "Jurisdiction"), ("topic", "Topic"), ("language", "Language"), ("member", "Published by")];
+const FILTERS: [(&str, &str); 5] = [
+    ("kind", "Kind"),
+    ("jurisdiction", "Jurisdiction"),
+    ("topic", "Topic"),
+    ("language", "Language"),
+    ("member", "Published by"),
+];
 
 fn active(params: &SearchParams) -> Vec<Active> {
     let value = |name: &str| value(params, name).filter(|value| !value.is_empty());
@@ -310,21 +317,10 @@ fn address(params: &SearchParams, changes: &[(&str, &str)]) -> String {
     if query.is_empty() { "/".to_owned() } else { format!("/?{}", query.join("&")) }
 }
 
-/// Percent-encoding of everything but what RFC 3986 calls unreserved.
-fn percent(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(byte as char),
-            other => out.push_str(&format!("%{other:02X}")),
-        }
-    }
-    out
-}
-
 fn languages(app: &App) -> String {
     let all = app.searcher.search("", &Default::default(), 1, 0).unwrap_or_default();
-    let names = all.counts.get("language").map(|counts| counts.keys().map(|tag| words::language_name(tag)).collect::<Vec<_>>());
+    let names =
+        all.counts.get("language").map(|counts| counts.keys().map(|tag| words::language_name(tag)).collect::<Vec<_>>());
     names.unwrap_or_default().join(", ")
 }
 
@@ -356,7 +352,8 @@ fn document_page(app: &App, document: views::Document) -> DocumentPage {
         shown: shown(version),
     });
     let lead = if front.summary_short.is_empty() { front.objective.clone() } else { front.summary_short.clone() };
-    let topics = front.topics.iter().map(|topic| Topic { value: topic.clone(), label: words::topic_label(topic).to_owned() });
+    let topics =
+        front.topics.iter().map(|topic| Topic { value: topic.clone(), label: words::topic_label(topic).to_owned() });
     let sources = front.sources.iter().map(|source| Source {
         // Only addresses a browser may follow become links; others are shown as text.
         url: if source.url.starts_with("http") { source.url.clone() } else { String::new() },
@@ -424,16 +421,25 @@ fn facts(front: &FrontMatter) -> Vec<Fact> {
 }
 
 fn lists(front: &FrontMatter) -> Vec<List> {
-    let plain = |items: &[String]| items.iter().map(|text| Line { lead: String::new(), text: text.clone() }).collect::<Vec<_>>();
-    let one = |text: &str| plain(&[text.to_owned()]).into_iter().filter(|line| !line.text.is_empty()).collect::<Vec<_>>();
-    let provisions = front.key_provisions.iter().map(|item| Line { lead: item.reference.clone(), text: item.text.clone() });
+    let plain = |items: &[String]| {
+        items.iter().map(|text| Line { lead: String::new(), text: text.clone() }).collect::<Vec<_>>()
+    };
+    let one =
+        |text: &str| plain(&[text.to_owned()]).into_iter().filter(|line| !line.text.is_empty()).collect::<Vec<_>>();
+    let provisions =
+        front.key_provisions.iter().map(|item| Line { lead: item.reference.clone(), text: item.text.clone() });
     let obligations = front.obligations.iter().map(|item| {
         let by = if item.by.is_empty() { String::new() } else { format!(" ({})", item.by) };
         Line { lead: item.who.clone(), text: format!("{}{by}", item.must) }
     });
     let stages = front.stage_history.iter().map(|stage| Line {
         lead: stage.date.clone(),
-        text: format!("{}{}{}", stage.status.replace('-', " "), if stage.note.is_empty() { "" } else { ": " }, stage.note),
+        text: format!(
+            "{}{}{}",
+            stage.status.replace('-', " "),
+            if stage.note.is_empty() { "" } else { ": " },
+            stage.note
+        ),
     });
     let all = [
         ("Key provisions", provisions.collect()),
@@ -490,7 +496,10 @@ async fn nowhere(State(app): State<App>) -> Response {
 
 fn shell(app: &App, here: &'static str) -> Shell {
     let status = app.status();
-    let node = status.member.as_ref().map_or_else(|| "A replica without a member".to_owned(), |code| app.library().member_name(code));
+    let node = status
+        .member
+        .as_ref()
+        .map_or_else(|| "A replica without a member".to_owned(), |code| app.library().member_name(code));
     Shell { here, federation: status.federation_name, node, documents: status.documents, sync: status.sync }
 }
 

@@ -1,0 +1,154 @@
+//! The commands: what people and scripts type. Each is a client of the running node where one runs, and reads alone otherwise.
+//!
+//! Exit codes: 0 done; 1 what was asked about is wrong (a document, a proof, the audit) or not there; 2 the command line is
+//! wrong; 3 it could not be done (folder, disk, port, network).
+
+mod check;
+mod read;
+mod run;
+mod setup;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use thiserror::Error;
+
+use crate::config::Folder;
+use crate::demo;
+
+/// A node of an inter-parliamentary knowledge-exchange federation.
+#[derive(Debug, Parser)]
+#[command(name = "comity", version, about, max_term_width = 120)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where the node's data is.
+#[derive(Debug, Args)]
+struct Data {
+    /// The data folder; otherwise COMITY_DATA, otherwise the platform's data folder
+    #[arg(long, env = "COMITY_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// A small federation on this machine: real nodes, each its own process, on the sample documents
+    Demo(demo::Options),
+    /// Make a data folder with its keys
+    Init(setup::Init),
+    /// Found a federation
+    #[command(subcommand)]
+    Charter(setup::Charter),
+    /// Bind a data folder to a federation
+    Join(setup::Join),
+    /// Run the node
+    Run(run::Run),
+    /// Publish Markdown files with front matter, to everyone and for good
+    Publish(write::Publish),
+    /// Take back a work of this member, with a reason
+    Withdraw(write::Withdraw),
+    /// Search everything that is held here
+    Search(read::Search),
+    /// Show a document and who signed it
+    Show(read::Show),
+    /// List all versions of a work
+    History(read::Show),
+    /// Write a file that proves who published a document
+    Proof(check::Proof),
+    /// Verify such a file with the charter alone
+    Verify(check::Verify),
+    /// Say how the node is
+    Status(read::Plain),
+    /// List connected peers
+    Peers(read::Plain),
+    /// List all logs
+    Logs(read::Plain),
+    /// Verify everything again from the raw bytes on disk
+    Audit(check::Audit),
+}
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+pub enum CliError {
+    /// What was asked about is wrong or not there.
+    #[error("{0}")]
+    Wrong(String),
+    /// It could not be done.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl CliError {
+    /// Wraps any error that says itself what to do.
+    pub fn failed(error: impl std::fmt::Display) -> CliError {
+        CliError::Failed(error.to_string())
+    }
+
+    /// Wraps what is wrong with the thing asked about.
+    pub fn wrong(error: impl std::fmt::Display) -> CliError {
+        CliError::Wrong(error.to_string())
+    }
+}
+
+impl Data {
+    fn folder(&self) -> Result<Folder, CliError> {
+        if let Some(path) = &self.data {
+            return Ok(Folder::new(path));
+        }
+        let platform = directories::ProjectDirs::from("org", "comity", "comity");
+        let platform =
+            platform.ok_or_else(|| CliError::failed("there is no home folder; name the data folder with --data"))?;
+        Ok(Folder::new(platform.data_dir()))
+    }
+}
+
+/// Runs the command line.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let default = if matches!(cli.command, Command::Run(_)) { "warn,comity=info" } else { "warn" };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("COMITY_LOG").unwrap_or_else(|_| default.into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let done = match cli.command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Init(init) => init.run(),
+        Command::Charter(charter) => charter.run(),
+        Command::Join(join) => join.run(),
+        Command::Run(run) => run.run(),
+        Command::Publish(publish) => publish.run(),
+        Command::Withdraw(withdraw) => withdraw.run(),
+        Command::Search(search) => search.run(),
+        Command::Show(show) => show.show(),
+        Command::History(show) => show.history(),
+        Command::Proof(proof) => proof.run(),
+        Command::Verify(verify) => verify.run(),
+        Command::Status(plain) => plain.status(),
+        Command::Peers(plain) => plain.peers(),
+        Command::Logs(plain) => plain.logs(),
+        Command::Audit(audit) => audit.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            match error {
+                CliError::Wrong(_) => ExitCode::from(1),
+                CliError::Failed(_) => ExitCode::from(3),
+            }
+        }
+    }
+}
+
+/// Prints a value as JSON for a script.
+fn print_json(value: &impl serde::Serialize) -> Result<(), CliError> {
+    println!("{}", serde_json::to_string_pretty(value).map_err(CliError::failed)?);
+    Ok(())
+}
+
+/// An I/O error with the file it is about.
+fn io(path: &Path) -> impl Fn(std::io::Error) -> CliError + '_ {
+    move |error| CliError::Failed(format!("{}: {error}", path.display()))
+}

@@ -1,0 +1,300 @@
+//! Questions: asked of the running node, or, where none runs, of the folder itself.
+
+use clap::Args;
+
+use super::{CliError, Data, print_json};
+use crate::client::{Client, ClientError, percent};
+use crate::config::Folder;
+use crate::disk;
+use crate::index::{Filters, Index};
+use crate::indexer;
+use crate::keeper::Keeper;
+use crate::library::{Library, LibraryError, Name};
+use crate::views;
+use crate::vocabulary;
+
+/// Hits that are printed.
+const HITS: usize = 20;
+
+/// Who answers.
+pub enum Source {
+    /// The running node.
+    Running(Client),
+    /// The folder itself; locked for as long as this lives.
+    Alone(Box<(Keeper, Library)>),
+}
+
+impl Source {
+    /// Whoever can answer for a folder.
+    pub fn open(folder: &Folder) -> Result<Source, CliError> {
+        if let Some(client) = Client::find(folder) {
+            return Ok(Source::Running(client));
+        }
+        let (keeper, _, notes) = Keeper::open(folder, false).map_err(CliError::failed)?;
+        for note in notes {
+            eprintln!("note: {note}");
+        }
+        let (mut index, opened) = Index::open(&folder.index()).map_err(CliError::failed)?;
+        if opened.rebuilt.is_some() {
+            eprintln!("note: the search index is rebuilt; this takes a while once");
+        }
+        indexer::catch_up(&keeper.reader(), &mut index, opened.cursor).map_err(CliError::failed)?;
+        let library = Library { reader: keeper.reader(), view: keeper.view(), searcher: index.searcher() };
+        Ok(Source::Alone(Box::new((keeper, library))))
+    }
+}
+
+/// `comity search`
+#[derive(Debug, Args)]
+pub struct Search {
+    #[command(flatten)]
+    data: Data,
+    /// Words, "phrases", -not, field:value
+    #[arg(value_name = "QUERY", allow_hyphen_values = true)]
+    query: String,
+    /// Only this kind
+    #[arg(long)]
+    kind: Option<String>,
+    /// Only this topic
+    #[arg(long)]
+    topic: Option<String>,
+    /// Only this jurisdiction
+    #[arg(long)]
+    jurisdiction: Option<String>,
+    /// Only this language
+    #[arg(long)]
+    language: Option<String>,
+    /// For a script
+    #[arg(long)]
+    json: bool,
+}
+
+impl Search {
+    /// Searches.
+    pub fn run(self) -> Result<(), CliError> {
+        let folder = self.data.folder()?;
+        let found = match Source::open(&folder)? {
+            Source::Running(client) => {
+                let mut path = format!("/v1/search?q={}&limit={HITS}", percent(&self.query));
+                let filters = [
+                    ("kind", &self.kind),
+                    ("topic", &self.topic),
+                    ("jurisdiction", &self.jurisdiction),
+                    ("language", &self.language),
+                ];
+                for (name, value) in filters {
+                    if let Some(value) = value {
+                        path.push_str(&format!("&{name}={}", percent(value)));
+                    }
+                }
+                client.get::<views::Search>(&path).map_err(answered)?
+            }
+            Source::Alone(alone) => {
+                let Search { kind, topic, jurisdiction, language, .. } = self;
+                let filters = Filters { kind, topic, jurisdiction, language, member: None };
+                alone.1.search(&self.query, &filters, HITS, 0).map_err(CliError::failed)?
+            }
+        };
+        if self.json {
+            return print_json(&found);
+        }
+        for hit in &found.hits {
+            let place = if hit.jurisdiction.is_empty() { String::new() } else { format!("{} · ", hit.jurisdiction) };
+            println!("{}@{}  {}", hit.work, hit.version, hit.title);
+            println!("    {place}{} · {}", vocabulary::kind_label(&hit.kind), vocabulary::language_name(&hit.language));
+            println!("    {}", plain(&hit.snippet));
+        }
+        println!("{} found{}", found.total, if found.total > HITS as u64 { ", the first 20 shown" } else { "" });
+        Ok(())
+    }
+}
+
+/// A snippet for a terminal: the HTML is our own, so undoing it is safe.
+fn plain(html: &str) -> String {
+    let text = html.replace("<mark>", "").replace("</mark>", "").replace("&lt;", "<").replace("&gt;", ">");
+    text.replace("&quot;", "\"").replace("&#39;", "'").replace("&amp;", "&")
+}
+
+/// `comity show`, `comity history`
+#[derive(Debug, Args)]
+pub struct Show {
+    #[command(flatten)]
+    data: Data,
+    /// CODE/slug, or CODE/slug@2 for a version
+    #[arg(value_name = "CODE/slug[@V]")]
+    work: String,
+    /// For a script
+    #[arg(long)]
+    json: bool,
+}
+
+impl Show {
+    /// Text and provenance.
+    pub fn show(self) -> Result<(), CliError> {
+        let (name, source) = (name(&self.work)?, Source::open(&self.data.folder()?)?);
+        let document: views::Document = match source {
+            Source::Running(client) => client.get(&format!("/v1/documents/{}", path(&self.work))).map_err(answered)?,
+            Source::Alone(alone) => alone.1.document(&name).map_err(missing)?,
+        };
+        if self.json {
+            return print_json(&document);
+        }
+        let front = &document.front_matter;
+        println!("{}@{}", document.work, document.version);
+        println!("{}", front.title);
+        if let Some(reason) = &document.withdrawn {
+            println!("WITHDRAWN by its author: {reason}");
+        }
+        if !document.current {
+            println!("There is a newer version: comity history {}", document.work);
+        }
+        println!("\n{}", document.text);
+        for source in &front.sources {
+            println!("source: {} {}{}", source.title, source.url, if source.official { " (official)" } else { "" });
+        }
+        if !front.valid_as_of.is_empty() {
+            println!("valid as of {}", front.valid_as_of);
+        }
+        println!("{}", document.provenance.words);
+        println!("log {} · entry digest {}", document.provenance.log, document.provenance.digest);
+        println!("cite as: {}", document.citation);
+        Ok(())
+    }
+
+    /// All versions.
+    pub fn history(self) -> Result<(), CliError> {
+        let (name, source) = (name(&self.work)?, Source::open(&self.data.folder()?)?);
+        let history: views::History = match source {
+            Source::Running(client) => client.get(&format!("/v1/history/{}", path(&name.work))).map_err(answered)?,
+            Source::Alone(alone) => alone.1.history(&name).map_err(missing)?,
+        };
+        if self.json {
+            return print_json(&history);
+        }
+        println!("{}", history.work);
+        if let Some(reason) = &history.withdrawn {
+            println!("WITHDRAWN by its author: {reason}");
+        }
+        for version in &history.versions {
+            let mark = if version.current { "current" } else { "superseded" };
+            println!("  @{}  {mark}  {}  {}", version.name, version.title, version.digest);
+        }
+        Ok(())
+    }
+}
+
+/// `comity status`, `comity peers`, `comity logs`
+#[derive(Debug, Args)]
+pub struct Plain {
+    #[command(flatten)]
+    data: Data,
+    /// For a script
+    #[arg(long)]
+    json: bool,
+}
+
+impl Plain {
+    /// How the node is.
+    pub fn status(self) -> Result<(), CliError> {
+        let folder = self.data.folder()?;
+        let status: views::Status = match Source::open(&folder)? {
+            Source::Running(client) => client.get("/v1/status").map_err(answered)?,
+            Source::Alone(alone) => alone_status(&folder, &alone.1),
+        };
+        if self.json {
+            return print_json(&status);
+        }
+        println!("federation     {} ({})", status.federation_name, status.federation);
+        println!("node           {}", status.member.as_deref().unwrap_or("a replica without a member"));
+        println!("sync           {}", status.sync);
+        println!("documents      {} ({} found by search)", status.documents, status.indexed);
+        println!("entries        {} in {} logs", status.entries, status.logs);
+        println!("missing bodies {}", status.missing_bodies);
+        println!("peers          {}", status.peers);
+        println!("frontier       {}", status.frontier);
+        println!("free on disk   {:.1} GB", status.free_bytes as f64 / 1e9);
+        for words in status.recovering.iter().chain(&status.notes) {
+            println!("note           {words}");
+        }
+        Ok(())
+    }
+
+    /// Connected peers.
+    pub fn peers(self) -> Result<(), CliError> {
+        let peers: views::Peers = match Source::open(&self.data.folder()?)? {
+            Source::Running(client) => client.get("/v1/peers").map_err(answered)?,
+            Source::Alone(_) => views::Peers::default(),
+        };
+        if self.json {
+            return print_json(&peers);
+        }
+        for peer in &peers.peers {
+            let waiting = if peer.waiting.is_empty() { "nothing".to_owned() } else { peer.waiting.join("; ") };
+            println!("{} {} waiting for {waiting}", peer.peer_id, peer.member.as_deref().unwrap_or("-"));
+        }
+        println!("{} connected", peers.peers.len());
+        Ok(())
+    }
+
+    /// Every log.
+    pub fn logs(self) -> Result<(), CliError> {
+        let logs: views::Logs = match Source::open(&self.data.folder()?)? {
+            Source::Running(client) => client.get("/v1/logs").map_err(answered)?,
+            Source::Alone(alone) => alone.1.logs(),
+        };
+        if self.json {
+            return print_json(&logs);
+        }
+        for log in &logs.logs {
+            println!("{:<10} {:<11} {:>7} entries  {}  {}", log.member, log.purpose, log.size, log.key, log.desk);
+        }
+        Ok(())
+    }
+}
+
+fn alone_status(folder: &Folder, library: &Library) -> views::Status {
+    let view = &library.view;
+    views::Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        federation: view.frontier.federation.to_string(),
+        federation_name: view.standing.charter().name().to_owned(),
+        member: folder.config().ok().and_then(|config| config.member).map(|member| member.code),
+        frontier: view.frontier.digest().to_string(),
+        logs: view.frontier.rows.len() as u64,
+        entries: view.counts.entries,
+        documents: view.counts.documents,
+        indexed: library.searcher.documents(),
+        missing_bodies: view.missing_bodies,
+        sync: "no node runs on this folder; start it with `comity run`".to_owned(),
+        recovering: view.recovering.clone(),
+        free_bytes: disk::free(folder.path()).unwrap_or_default(),
+        ..views::Status::default()
+    }
+}
+
+/// A work's name as typed.
+pub fn name(work: &str) -> Result<Name, CliError> {
+    Name::parse(work)
+        .ok_or_else(|| CliError::wrong(format!("`{work}` is no name of a work; write CODE/slug or CODE/slug@2")))
+}
+
+/// The path of a work below an address.
+pub fn path(work: &str) -> String {
+    work.split('/').map(percent).collect::<Vec<_>>().join("/")
+}
+
+/// An answer of the node that is no answer.
+pub fn answered(error: ClientError) -> CliError {
+    match error {
+        ClientError::NotFound(_) | ClientError::Refused(_) => CliError::wrong(error),
+        ClientError::Unreachable { .. } => CliError::failed(error),
+    }
+}
+
+/// An answer of the library that is none.
+pub fn missing(error: LibraryError) -> CliError {
+    match error {
+        LibraryError::NotFound(_) | LibraryError::NoBody(_) => CliError::wrong(error),
+        other => CliError::failed(other),
+    }
+}

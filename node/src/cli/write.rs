@@ -1,0 +1,194 @@
+//! Publishing and withdrawing: through the running node, or, where none runs, into the folder, to be spoken at its next run.
+
+use std::fs;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::read::{answered, name};
+use super::{CliError, Data};
+use crate::client::Client;
+use crate::config::Folder;
+use crate::document::{self, Document};
+use crate::keeper::{Keeper, PublishError};
+use crate::views;
+
+/// Files that one signature covers: enough to amortise it, few enough for a progress bar to move.
+const FILES_AT_ONCE: usize = 50;
+/// Bytes of a file that are read: twice the largest body, so that the error can say how long it is.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// `comity publish`
+#[derive(Debug, Args)]
+pub struct Publish {
+    #[command(flatten)]
+    data: Data,
+    /// Markdown files with front matter
+    #[arg(required = true, value_name = "FILE.md")]
+    files: Vec<PathBuf>,
+}
+
+/// `comity withdraw`
+#[derive(Debug, Args)]
+pub struct Withdraw {
+    #[command(flatten)]
+    data: Data,
+    /// CODE/slug
+    #[arg(value_name = "CODE/slug")]
+    work: String,
+    /// Why, for everyone who cites the work
+    #[arg(long)]
+    reason: String,
+}
+
+/// A file that was read and found sound.
+struct Checked {
+    file: views::File,
+    document: Document,
+    advice: Vec<String>,
+}
+
+impl Publish {
+    /// Checks every file before anything is signed, then publishes.
+    pub fn run(self) -> Result<(), CliError> {
+        let folder = self.data.folder()?;
+        folder.charter().map_err(CliError::failed)?;
+        let checked = check(&self.files)?;
+        match Client::find(&folder) {
+            Some(client) => through(&client, &checked),
+            None => alone(&folder, checked),
+        }
+    }
+}
+
+fn check(paths: &[PathBuf]) -> Result<Vec<Checked>, CliError> {
+    let (mut checked, mut errors) = (Vec::new(), Vec::new());
+    for path in paths {
+        let shown = path.display().to_string();
+        match read(path) {
+            Err(error) => errors.push(error),
+            Ok(bytes) => match document::read(&shown, &bytes) {
+                Ok((document, advice)) => {
+                    let text = String::from_utf8(bytes).unwrap_or_default();
+                    let name = path.file_name().map_or(shown, |name| name.to_string_lossy().into_owned());
+                    checked.push(Checked { file: views::File { name, text }, document, advice });
+                }
+                Err(found) => errors.extend(found.iter().map(ToString::to_string)),
+            },
+        }
+    }
+    if errors.is_empty() {
+        return Ok(checked);
+    }
+    errors.push("nothing was published".to_owned());
+    Err(CliError::wrong(errors.join("\n")))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+    let size = fs::metadata(path).map_err(failed)?.len();
+    if size > FILE_BYTES_MAX {
+        return Err(format!(
+            "{}: has {size} bytes; a document's text may have about 250,000. Publish it in parts",
+            path.display()
+        ));
+    }
+    fs::read(path).map_err(failed)
+}
+
+fn through(client: &Client, checked: &[Checked]) -> Result<(), CliError> {
+    let bar = bar(checked.len());
+    for part in checked.chunks(FILES_AT_ONCE) {
+        let request = views::PublishRequest { files: part.iter().map(|checked| checked.file.clone()).collect() };
+        let reply = client.post::<views::PublishReply>("/v1/documents", &request).map_err(answered)?;
+        for published in reply.map(|reply| reply.published).unwrap_or_default() {
+            told(&bar, &published.work, &published.file, published.changed, &published.advice);
+        }
+        bar.inc(part.len() as u64);
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn alone(folder: &Folder, checked: Vec<Checked>) -> Result<(), CliError> {
+    let (mut keeper, _, notes) = Keeper::open(folder, false).map_err(CliError::failed)?;
+    for note in notes {
+        eprintln!("note: {note}");
+    }
+    let bar = bar(checked.len());
+    let mut rest = checked;
+    while !rest.is_empty() {
+        let part: Vec<Checked> = rest.drain(..rest.len().min(FILES_AT_ONCE)).collect();
+        let documents =
+            part.iter().map(|checked| (checked.document.kind, checked.document.publication.clone())).collect();
+        // Unspoken until the node runs: the effects are dropped here, and sync tells everyone.
+        let (published, _) = keeper.publish(documents).map_err(refused)?;
+        for (published, checked) in published.iter().zip(&part) {
+            let work = format!("{}@{}", published.work, published.version);
+            told(&bar, &work, &checked.file.name, published.changed, &checked.advice);
+        }
+        bar.inc(part.len() as u64);
+    }
+    bar.finish_and_clear();
+    keeper.close().map_err(CliError::failed)
+}
+
+/// One line on stdout for each file, its advice on stderr.
+fn told(bar: &ProgressBar, work: &str, file: &str, changed: bool, advice: &[String]) {
+    bar.suspend(|| {
+        println!("{work}{}", if changed { "" } else { " unchanged" });
+        for words in advice {
+            eprintln!("{file}: advice: {words}");
+        }
+    });
+}
+
+fn bar(files: usize) -> ProgressBar {
+    if files <= FILES_AT_ONCE || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(files as u64);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} published, {eta} left") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn refused(error: PublishError) -> CliError {
+    match error {
+        PublishError::Failed(_) | PublishError::Full(_) => CliError::failed(error),
+        other => CliError::wrong(other),
+    }
+}
+
+impl Withdraw {
+    /// Withdraws.
+    pub fn run(self) -> Result<(), CliError> {
+        let folder = self.data.folder()?;
+        let name = name(&self.work)?;
+        let reason = self.reason.trim().to_owned();
+        if reason.is_empty() {
+            return Err(CliError::wrong("say why, with --reason: everyone who cites the work will read it"));
+        }
+        match Client::find(&folder) {
+            Some(client) => {
+                let request = views::WithdrawRequest { work: name.work.clone(), reason };
+                client.post::<()>("/v1/withdrawals", &request).map_err(answered)?;
+            }
+            None => {
+                let (mut keeper, config, _) = Keeper::open(&folder, false).map_err(CliError::failed)?;
+                let own = config.member.map(|member| format!("{}/", member.code)).unwrap_or_default();
+                let slug = name
+                    .work
+                    .strip_prefix(&own)
+                    .ok_or_else(|| CliError::wrong(format!("{} is not a work of this member", name.work)))?;
+                keeper.withdraw(slug, &reason).map_err(refused)?;
+                keeper.close().map_err(CliError::failed)?;
+            }
+        }
+        println!("{} is withdrawn; its versions stay readable with your reason beside them", name.work);
+        Ok(())
+    }
+}
