@@ -246,7 +246,8 @@ impl Check<'_> {
             let what = format!("`{}` is no jurisdiction; write KR, US-CO, EU, COE or UN", front.jurisdiction);
             self.error(self.line("jurisdiction", ""), what);
         }
-        self.all_words("topics", &front.topics, words::TOPICS.iter().map(|(slug, _, _)| *slug));
+        let topics: Vec<&str> = words::TOPICS.iter().map(|(slug, _, _)| *slug).collect();
+        self.all_words("topics", &front.topics, &topics);
         self.date("valid_as_of", &front.valid_as_of);
         for source in &front.sources {
             self.url("sources", &source.url);
@@ -286,7 +287,7 @@ impl Check<'_> {
         ] {
             self.word(key, value, list.iter().copied());
         }
-        self.all_words("applies_to", &front.applies_to, words::APPLIES_TO.iter().copied());
+        self.all_words("applies_to", &front.applies_to, words::APPLIES_TO);
         for stage in &front.stage_history {
             self.word("stage_history", &stage.status, statuses.clone());
             self.date("stage_history", &stage.date);
@@ -345,9 +346,9 @@ impl Check<'_> {
         self.error(self.line(key, value), format!("`{value}` is not a word for `{key}`{meant}"));
     }
 
-    fn all_words<'a>(&mut self, key: &str, values: &[String], list: impl Iterator<Item = &'a str> + Clone) {
+    fn all_words(&mut self, key: &str, values: &[String], list: &[&str]) {
         for value in values {
-            self.word(key, value, list.clone());
+            self.word(key, value, list.iter().copied());
         }
     }
 

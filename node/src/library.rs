@@ -306,7 +306,8 @@ impl Library {
 /// What a list shows of a document: the short summary or objective first.
 fn shown_text(front: &FrontMatter, text: &str) -> String {
     let lead = if front.summary_short.is_empty() { &front.objective } else { &front.summary_short };
-    format!("{lead}\n{}", markdown::to_text(text))
+    // All that was indexed follows, because a match may be in any of it.
+    format!("{lead}\n{}\n{}", markdown::to_text(text), front.words())
 }
 
 fn version_of(row: &WorkRow) -> (u32, u32) {

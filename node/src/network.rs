@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -520,7 +520,7 @@ impl Task {
                 }
             }
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
-                self.on_call_failed(&peer, &error)
+                self.on_call_failed(&peer, &error);
             }
             SwarmEvent::Behaviour(BehaviourEvent::Identify(event)) => self.on_identify(event),
             SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => {
@@ -752,6 +752,7 @@ async fn listen(swarm: &mut Swarm<Behaviour>, addresses: &[String]) -> Result<Ve
     let mut found = Vec::new();
     for address in addresses {
         let failed = |what: String| NetworkError::Listen { address: address.clone(), what };
+        is_free(&parse(address, "")?).map_err(|error| failed(error.to_string()))?;
         let listener = swarm.listen_on(parse(address, "")?).map_err(|error| failed(words(&error)))?;
         pending.insert(listener, address.clone());
     }
@@ -770,6 +771,22 @@ async fn listen(swarm: &mut Swarm<Behaviour>, addresses: &[String]) -> Result<Ve
         }
     }
     Ok(found)
+}
+
+/// libp2p shares a port with whoever else shares it, and two nodes would take turns without a word. So ask before.
+fn is_free(address: &Multiaddr) -> io::Result<()> {
+    let port = address.iter().find_map(|part| match part {
+        Protocol::Tcp(port) => Some(port),
+        _ => None,
+    });
+    match (ip(address), port) {
+        (Some(IpAddr::V6(ip)), Some(port)) if ip.is_unspecified() && port != 0 => {
+            // The system's wildcard for IPv6 takes IPv4 too, which our own other listener may hold: ask on loopback.
+            TcpListener::bind((Ipv6Addr::LOCALHOST, port)).map(drop)
+        }
+        (Some(ip), Some(port)) if port != 0 => TcpListener::bind((ip, port)).map(drop),
+        _ => Ok(()),
+    }
 }
 
 fn protocol_version(federation: &Digest) -> String {

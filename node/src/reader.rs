@@ -167,7 +167,7 @@ impl Archive for Records {
         Ok(Some((entry, body)))
     }
 
-    fn hashes<'a>(&'a self, log: &PublicKey) -> LogHashes {
+    fn hashes(&self, log: &PublicKey) -> LogHashes {
         let none = LogHashes { engine: self.reader.engine.clone(), number: None };
         self.reader.hashes(log).unwrap_or(none)
     }

@@ -219,7 +219,7 @@ impl Store {
     /// Makes what was appended visible to readers.
     pub fn apply(&mut self, federation: &Digest, appended: Appended) -> Result<(), StoreError> {
         for frame in appended.frames {
-            self.take(federation, frame)?;
+            self.take(federation, &frame)?;
         }
         self.settle(appended.end)?;
         self.unflushed += appended.bytes;
@@ -262,7 +262,7 @@ impl Store {
                 Replayed::Frame(frame) => {
                     end = frame.next;
                     let boundary = frame::is_boundary(frame.kind);
-                    self.take(federation, frame)?;
+                    self.take(federation, &frame)?;
                     opened.replayed += 1;
                     if boundary {
                         self.settle(end)?;
@@ -282,7 +282,7 @@ impl Store {
     }
 
     /// Takes the next frame of the segments, live or replayed. Taking one twice changes nothing.
-    fn take(&mut self, federation: &Digest, frame: Frame) -> Result<(), StoreError> {
+    fn take(&mut self, federation: &Digest, frame: &Frame) -> Result<(), StoreError> {
         self.arrival = self.arrival.max(frame.arrival);
         self.clock_ms = self.clock_ms.max(frame.arrived_ms);
         match frame.kind {
@@ -315,7 +315,7 @@ impl Store {
             }
             frame::LATE_BODY => {
                 let Some((log, index, packed)) = unplace(&frame.payload) else { return Ok(()) };
-                self.take_body(&log, index, packed, &frame)
+                self.take_body(&log, index, packed, frame)
             }
             _ => Ok(()),
         }

@@ -1,1 +1,14 @@
-//! tests
+//! Stories of a federation, told with the real program: real processes, real disks, real libp2p, a real browser.
+//!
+//! Each ends in the independent audit. Nothing here waits for a time to pass, only for a condition to hold, for at most a
+//! minute; temporary folders hold everything, the fence's marks included.
+#![allow(clippy::unwrap_used)]
+
+mod command_line;
+mod federation;
+mod kill;
+mod pages;
+mod proofs;
+mod restore;
+mod store;
+mod sync;

@@ -1,0 +1,251 @@
+//! The stage: a federation in a temporary folder, its nodes as processes, and what one can ask of them.
+
+use std::cell::RefCell;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// A generous limit for every condition; nothing is measured by it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Folders of members and replicas that share a charter.
+pub struct Federation {
+    home: tempfile::TempDir,
+}
+
+/// A running node; dropping it kills it.
+pub struct Node {
+    pub name: String,
+    pub http: String,
+    pub listen: Vec<String>,
+    pub peer_id: String,
+    process: RefCell<Child>,
+}
+
+impl Federation {
+    /// Founds a federation whose members have these codes.
+    pub fn found(codes: &[&str]) -> Federation {
+        let federation = Federation { home: tempfile::tempdir().unwrap() };
+        let mut create =
+            vec!["charter", "create", "--name", "Stories", "--out"].into_iter().map(str::to_owned).collect::<Vec<_>>();
+        create.push(federation.charter().display().to_string());
+        for code in codes {
+            federation.done(&[
+                "init",
+                "--no-passphrase",
+                "--code",
+                code,
+                "--name",
+                &format!("Parliament {code}"),
+                "--data",
+                &federation.path(code),
+            ]);
+            create.extend(["--member".to_owned(), federation.path(code)]);
+        }
+        federation.done(&create.iter().map(String::as_str).collect::<Vec<_>>());
+        for code in codes {
+            federation.join(code, &[]);
+        }
+        federation
+    }
+
+    /// A replica without keys that joined.
+    pub fn replica(&self, name: &str) {
+        self.done(&["init", "--replica", "--data", &self.path(name)]);
+        self.join(name, &[]);
+    }
+
+    fn join(&self, name: &str, more: &[&str]) {
+        let config = self.folder(name).join("comity.toml");
+        let text = std::fs::read_to_string(&config).unwrap();
+        std::fs::write(&config, text.replace("# allow_private = false", "allow_private = true")).unwrap();
+        let (path, charter) = (self.path(name), self.charter().display().to_string());
+        let mut join = vec!["join", "--data", &path, "--charter", &charter];
+        join.extend(more);
+        self.done(&join);
+    }
+
+    pub fn charter(&self) -> PathBuf {
+        self.home.path().join("charter")
+    }
+
+    pub fn folder(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    pub fn path(&self, name: &str) -> String {
+        self.folder(name).display().to_string()
+    }
+
+    /// A place for a story's own files.
+    pub fn file(&self, name: &str, text: &str) -> String {
+        let path = self.home.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
+    /// Runs the program to its end.
+    pub fn comity(&self, arguments: &[&str]) -> Output {
+        let mut command = self.command(arguments);
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let pid = rustix::process::Pid::from_child(&child);
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || sender.send(child.wait_with_output().unwrap()));
+        receiver.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            panic!("comity {} did not end", arguments.join(" "))
+        })
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_comity"));
+        command.args(arguments).env("XDG_STATE_HOME", self.home.path().join("state")).env_remove("COMITY_DATA");
+        command
+    }
+
+    /// Runs the program, which must succeed, and gives its output.
+    pub fn done(&self, arguments: &[&str]) -> String {
+        let output = self.comity(arguments);
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "comity {}: {out}{err}", arguments.join(" "));
+        out.into_owned()
+    }
+
+    /// Runs the program, which must fail, and gives its exit code and words.
+    pub fn refused(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.comity(arguments);
+        assert!(!output.status.success(), "comity {} succeeded", arguments.join(" "));
+        (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    /// Starts a node that listens on loopback and calls the peers given.
+    pub fn start(&self, name: &str, peers: &[&Node]) -> Node {
+        let addresses: Vec<String> = peers.iter().map(|peer| peer.listen[0].clone()).collect();
+        self.start_with(name, &["--listen", "/ip4/127.0.0.1/tcp/0"], &addresses)
+    }
+
+    /// Starts a node with more options.
+    pub fn start_with(&self, name: &str, options: &[&str], peers: &[String]) -> Node {
+        let mut run = self.command(&["run", "--data", &self.path(name), "--http", "127.0.0.1:0"]);
+        run.args(options).env("COMITY_LOG", "error");
+        for peer in peers {
+            run.args(["--peer", peer]);
+        }
+        let mut process = run.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let output = process.stdout.take().unwrap();
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let _ = BufReader::new(output).read_line(&mut line);
+            let _ = sender.send(line);
+        });
+        let line = receiver.recv_timeout(PATIENCE).unwrap_or_default();
+        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{name} did not start: {line:?}"));
+        let listen =
+            ready["listen"].as_array().unwrap().iter().map(|address| address.as_str().unwrap().to_owned()).collect();
+        Node {
+            name: name.to_owned(),
+            http: ready["http"].as_str().unwrap().to_owned(),
+            listen,
+            peer_id: ready["peer_id"].as_str().unwrap().to_owned(),
+            process: RefCell::new(process),
+        }
+    }
+
+    /// A law summary of a parliament, in a file.
+    pub fn note(&self, slug: &str, text: &str) -> String {
+        let front =
+            format!("kind: law-summary\nlanguage: en\ntitle: About {slug}\njurisdiction: KE\ntopics: [children]");
+        self.file(&format!("{slug}.md"), &format!("---\n{front}\n---\n{text}\n"))
+    }
+
+    /// Publishes one law summary.
+    pub fn publish(&self, name: &str, slug: &str, text: &str) -> String {
+        let file = self.note(slug, text);
+        self.done(&["publish", "--data", &self.path(name), &file])
+    }
+
+    /// The independent audit, which must find nothing wrong.
+    pub fn audit(&self, name: &str) -> Value {
+        let report: Value = serde_json::from_str(&self.done(&["audit", "--json", "--data", &self.path(name)])).unwrap();
+        assert_eq!(report["wrong"], serde_json::json!([]), "{name}");
+        report
+    }
+
+    /// The end of every story: all of them verify from raw bytes, and hold the same.
+    pub fn audit_all(&self, names: &[&str]) {
+        let digests: Vec<Value> = names.iter().map(|name| self.audit(name)["digest"].clone()).collect();
+        assert!(digests.windows(2).all(|pair| pair[0] == pair[1]), "{names:?} differ: {digests:?}");
+    }
+}
+
+impl Node {
+    /// Asks the API.
+    pub fn get(&self, path: &str) -> Value {
+        let mut response = ureq::get(format!("http://{}{path}", self.http)).call().unwrap();
+        response.body_mut().read_json().unwrap()
+    }
+
+    pub fn status(&self) -> Value {
+        self.get("/v1/status")
+    }
+
+    pub fn found(&self, query: &str) -> u64 {
+        self.get(&format!("/v1/search?q={query}"))["total"].as_u64().unwrap()
+    }
+
+    /// Kills it as a power cut would end it.
+    pub fn kill(&self) {
+        let mut process = self.process.borrow_mut();
+        let _ = process.kill();
+        let _ = process.wait();
+    }
+
+    /// Stops it as a service manager would.
+    pub fn stop(self) {
+        let mut process = self.process.borrow_mut();
+        let pid = rustix::process::Pid::from_child(&process);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        wait_until(&format!("{} stops", self.name), || process.try_wait().unwrap().is_some());
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Waits for a condition, looking often; the words say what was waited for.
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "waited a minute in vain: {what}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+/// Waits until all nodes hold and find the same, so many documents.
+pub fn wait_for_documents(nodes: &[&Node], documents: u64) {
+    for node in nodes {
+        wait_until(&format!("{} holds and finds {documents} documents", node.name), || {
+            let status = node.status();
+            status["documents"] == documents && status["indexed"] == documents && status["missing_bodies"] == 0
+        });
+    }
+    wait_until("all frontiers are equal", || {
+        let frontiers: Vec<Value> = nodes.iter().map(|node| node.status()["frontier"].clone()).collect();
+        frontiers.windows(2).all(|pair| pair[0] == pair[1])
+    });
+}
+
+/// Changes bytes of a file on disk.
+pub fn alter(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = std::fs::read(path).unwrap();
+    change(&mut bytes);
+    std::fs::write(path, bytes).unwrap();
+}

@@ -1,0 +1,120 @@
+//! Power cuts as processes see them: kill -9 at random moments, and nothing that was acknowledged is lost.
+//!
+//! `COMITY_KILLS` sets how often; the seed of a run is printed and `COMITY_SEED` repeats it.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::federation::{Federation, wait_for_documents, wait_until};
+
+fn kills() -> u64 {
+    std::env::var("COMITY_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(6)
+}
+
+/// Moments that differ from run to run and can be had again.
+struct Moments(u64);
+
+impl Moments {
+    fn new() -> Moments {
+        let mut bytes = [0; 8];
+        getrandom::fill(&mut bytes).unwrap();
+        let seed =
+            std::env::var("COMITY_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(u64::from_le_bytes(bytes));
+        println!("COMITY_SEED={seed}");
+        Moments(seed)
+    }
+
+    fn next(&mut self, below: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % below
+    }
+}
+
+#[test]
+fn killed_while_publishing_nothing_acknowledged_is_lost_and_no_index_is_used_twice() {
+    let mut moments = Moments::new();
+    let federation = Federation::found(&["FI", "KE-LC01"]);
+    let witness = federation.start("KE-LC01", &[]);
+    let mut acknowledged: Vec<String> = Vec::new();
+    for round in 0..kills() {
+        let node = federation.start("FI", &[&witness]);
+        let files: Vec<String> = (0..40)
+            .map(|number| federation.note(&format!("r{round}-n{number}"), &format!("Text {round} {number}.")))
+            .collect();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        // One file at a time, so that every line printed is an acknowledgement of its own.
+        let publisher = {
+            let (heard, path) = (heard.clone(), federation.path("FI"));
+            let commands: Vec<_> =
+                files.iter().map(|file| federation.command(&["publish", "--data", &path, file])).collect();
+            std::thread::spawn(move || {
+                for mut command in commands {
+                    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+                    let lines: Vec<String> =
+                        BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok).collect();
+                    if !child.wait().unwrap().success() {
+                        return;
+                    }
+                    heard.lock().unwrap().extend(lines);
+                }
+            })
+        };
+        // The moment is counted in acknowledgements and then a little more, so that it falls inside a write.
+        let after = moments.next(20);
+        wait_until("some are acknowledged", || heard.lock().unwrap().len() as u64 >= after || publisher.is_finished());
+        std::thread::park_timeout(Duration::from_micros(moments.next(20_000)));
+        node.kill();
+        publisher.join().unwrap();
+        acknowledged.append(&mut heard.lock().unwrap());
+        federation.audit("FI");
+    }
+    let node = federation.start("FI", &[&witness]);
+    for work in &acknowledged {
+        let work = work.trim_end_matches(" unchanged");
+        assert_eq!(
+            node.get(&format!("/v1/documents/{work}"))["work"],
+            work.split('@').next().unwrap(),
+            "acknowledged, and lost"
+        );
+    }
+    // The witness saw every checkpoint that was spoken; a second use of an index would be two entries it could not join.
+    let documents = node.status()["documents"].as_u64().unwrap();
+    assert!(documents >= acknowledged.len() as u64);
+    wait_for_documents(&[&node, &witness], documents);
+    federation.audit_all(&["FI", "KE-LC01"]);
+}
+
+#[test]
+fn killed_while_catching_up_it_opens_every_time_and_ends_with_everything() {
+    let mut moments = Moments::new();
+    let federation = Federation::found(&["FI"]);
+    federation.replica("researcher");
+    let finland = federation.start("FI", &[]);
+    let text = "Clause after clause of a long and careful law about machines that learn. ".repeat(40);
+    let files: Vec<String> =
+        (0..400).map(|number| federation.note(&format!("law-{number}"), &format!("{number} {text}"))).collect();
+    let path = federation.path("FI");
+    let mut publish = vec!["publish", "--data", &path];
+    publish.extend(files.iter().map(String::as_str));
+    federation.done(&publish);
+    for _ in 0..kills() {
+        let node = federation.start("researcher", &[&finland]);
+        let held = node.status()["entries"].as_u64().unwrap();
+        let more = moments.next(60);
+        wait_until("a little more arrives", || {
+            let entries = node.status()["entries"].as_u64().unwrap();
+            entries >= held + more || entries >= 402
+        });
+        std::thread::park_timeout(Duration::from_micros(moments.next(30_000)));
+        node.kill();
+        federation.audit("researcher");
+    }
+    let node = federation.start("researcher", &[&finland]);
+    wait_for_documents(&[&finland, &node], 400);
+    federation.audit_all(&["FI", "researcher"]);
+}

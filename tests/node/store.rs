@@ -1,0 +1,91 @@
+//! Disks that lie and tear: sled deleted, cut and flipped, segments torn and damaged. The segments are the truth.
+
+use crate::federation::{Federation, alter, wait_for_documents};
+
+fn filled() -> Federation {
+    let federation = Federation::found(&["FI", "KE-LC01"]);
+    let files: Vec<String> =
+        (0..60).map(|number| federation.note(&format!("note-{number}"), &"Some text. ".repeat(100))).collect();
+    let path = federation.path("FI");
+    let mut publish = vec!["publish", "--data", &path];
+    publish.extend(files.iter().map(String::as_str));
+    federation.done(&publish);
+    federation
+}
+
+fn documents(federation: &Federation) -> u64 {
+    let status = federation.done(&["status", "--json", "--data", &federation.path("FI")]);
+    serde_json::from_str::<serde_json::Value>(&status).unwrap()["documents"].as_u64().unwrap()
+}
+
+#[test]
+fn sled_deleted_truncated_or_flipped_is_rebuilt_from_the_segments() {
+    let federation = filled();
+    let sled = federation.folder("FI").join("store/sled");
+    std::fs::remove_dir_all(&sled).unwrap();
+    assert_eq!(documents(&federation), 60, "deleted");
+    for part in [2, 10, 100] {
+        alter(&sled.join("db"), |bytes| bytes.truncate(bytes.len() / part));
+        assert_eq!(documents(&federation), 60, "cut to one part in {part}");
+    }
+    let names = std::fs::read_dir(&sled).unwrap().flatten().map(|item| item.path());
+    for snapshot in names.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("snap.")) {
+        alter(&snapshot, Vec::clear);
+    }
+    std::fs::write(sled.join("snap.00000.generating"), "").unwrap();
+    assert_eq!(documents(&federation), 60, "snapshots emptied");
+    for place in [1, 3, 5, 7] {
+        // After a crash every page is looked at, so damage never hides until it is asked for.
+        let node = federation.start("FI", &[]);
+        node.kill();
+        alter(&sled.join("db"), |bytes| {
+            let at = bytes.len() * place / 8;
+            bytes[at..at + 64].iter_mut().for_each(|byte| *byte ^= 0x55);
+        });
+        assert_eq!(documents(&federation), 60, "flipped at {place} eighths");
+    }
+    federation.audit("FI");
+}
+
+#[test]
+fn a_torn_tail_is_cut_and_damage_in_the_middle_is_named_and_fetched_again() {
+    let federation = filled();
+    federation.replica("researcher");
+    let finland = federation.start("FI", &[]);
+    let researcher = federation.start("researcher", &[&finland]);
+    wait_for_documents(&[&finland, &researcher], 60);
+    researcher.stop();
+    let store = federation.folder("researcher").join("store");
+    let segment = store.join("segments/00000001.seg");
+    alter(&segment, |bytes| bytes.extend_from_slice(&[0xc0, 0x4d, 1, 0, 9, 9, 9, 9, 1, 2, 3]));
+    federation.audit("researcher");
+    let researcher = federation.start("researcher", &[&finland]);
+    assert!(researcher.status()["notes"].to_string().contains("unfinished write"), "{}", researcher.status());
+    researcher.stop();
+
+    alter(&segment, |bytes| {
+        let at = bytes.len() / 2;
+        bytes[at..at + 8].iter_mut().for_each(|byte| *byte ^= 0xff);
+    });
+    let (code, words) = federation.refused(&["audit", "--data", &federation.path("researcher")]);
+    assert!(code == 1 && words.contains("segment 1, offset"), "{words}");
+    std::fs::remove_dir_all(store.join("sled")).unwrap();
+    let researcher = federation.start("researcher", &[&finland]);
+    assert!(researcher.status()["notes"].to_string().contains("are damaged at segment 1"), "{}", researcher.status());
+    wait_for_documents(&[&finland, &researcher], 60);
+    federation.audit("FI");
+}
+
+#[test]
+fn a_store_of_a_newer_schema_is_refused_and_left_alone() {
+    let federation = filled();
+    let sled = federation.folder("FI").join("store/sled");
+    let db = sled::open(&sled).unwrap();
+    // Table 0, name `schema`, as `rows.rs` lays it out.
+    db.insert(b"\0schema", &99u32.to_be_bytes()).unwrap();
+    drop(db);
+    let (code, words) = federation.refused(&["status", "--data", &federation.path("FI")]);
+    assert_eq!(code, 3);
+    assert!(words.contains("schema 99") && words.contains("newer program"), "{words}");
+    federation.audit("FI");
+}
