@@ -15,6 +15,7 @@ pub mod front_matter;
 pub mod http;
 pub mod index;
 pub mod indexer;
+pub mod jurisdictions;
 pub mod keeper;
 pub mod keystore;
 pub mod library;

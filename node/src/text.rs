@@ -123,7 +123,10 @@ pub fn snippet(text: &str, language: &str, searched: &[String]) -> String {
         words.iter().map(|word| word.start).find(|start| back > 0 && *start >= back).unwrap_or(0)
     });
     let rest = text.get(lead..).unwrap_or_default();
-    let end = rest.char_indices().nth(SNIPPET_CHARS).map_or(text.len(), |(at, _)| lead + at);
+    let limit = rest.char_indices().nth(SNIPPET_CHARS).map_or(text.len(), |(at, _)| lead + at);
+    // Up to the last whole word, unless a single one is longer than a snippet.
+    let whole = words.iter().map(|word| word.end).take_while(|end| *end <= limit).last();
+    let end = if limit == text.len() { limit } else { whole.filter(|end| *end > lead).unwrap_or(limit) };
     let mut html = String::new();
     if lead > 0 {
         html.push_str("… ");

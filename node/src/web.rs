@@ -11,6 +11,7 @@ use crate::client::percent;
 use crate::front_matter::FrontMatter;
 use crate::http::{self, App, Problem, SearchParams};
 use crate::index::OFFSET_MAX;
+use crate::jurisdictions;
 use crate::library::Library;
 use crate::markdown;
 use crate::views;
@@ -215,7 +216,7 @@ async fn search(State(app): State<App>, Query(mut params): Query<SearchParams>) 
 fn hit_line(hit: &views::Hit, library: &Library) -> HitLine {
     let mut tags = Vec::new();
     if !hit.jurisdiction.is_empty() {
-        tags.push(Tag { class: "strong", label: hit.jurisdiction.clone() });
+        tags.push(Tag { class: "strong", label: jurisdictions::name(&hit.jurisdiction) });
     }
     if !hit.legal_status.is_empty() {
         tags.push(Tag { class: status_class(&hit.legal_status), label: hit.legal_status.replace('-', " ") });
@@ -283,6 +284,7 @@ fn label(name: &str, value: &str, library: Option<&Library>) -> String {
         "kind" => words::kind_label(value).to_owned(),
         "topic" => words::topic_label(value).to_owned(),
         "language" => words::language_name(value),
+        "jurisdiction" => jurisdictions::name(value),
         "member" => library.map_or_else(|| value.to_owned(), |library| library.member_name(value)),
         _ => value.to_owned(),
     }
@@ -341,7 +343,7 @@ fn document_page(app: &App, document: views::Document) -> DocumentPage {
     let front = document.front_matter;
     let mut tags = Vec::new();
     if !front.jurisdiction.is_empty() {
-        tags.push(Tag { class: "strong", label: front.jurisdiction.clone() });
+        tags.push(Tag { class: "strong", label: jurisdictions::name(&front.jurisdiction) });
     }
     tags.push(Tag { class: "", label: words::kind_label(&front.kind).to_owned() });
     tags.push(Tag { class: "", label: words::language_name(&front.language) });
