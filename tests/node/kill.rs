@@ -13,6 +13,9 @@ fn kills() -> u64 {
     std::env::var("COMITY_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(6)
 }
 
+/// Documents published in every round of catching up.
+const FRESH: u64 = 120;
+
 /// Moments that differ from run to run and can be had again.
 struct Moments(u64);
 
@@ -96,25 +99,29 @@ fn killed_while_catching_up_it_opens_every_time_and_ends_with_everything() {
     federation.replica("researcher");
     let finland = federation.start("FI", &[]);
     let text = "Clause after clause of a long and careful law about machines that learn. ".repeat(40);
-    let files: Vec<String> =
-        (0..400).map(|number| federation.note(&format!("law-{number}"), &format!("{number} {text}"))).collect();
     let path = federation.path("FI");
-    let mut publish = vec!["publish", "--data", &path];
-    publish.extend(files.iter().map(String::as_str));
-    federation.done(&publish);
-    for _ in 0..kills() {
+    for round in 0..kills() {
+        // Something new every time, so that every kill falls into a catching-up.
+        let note = |number: u64| federation.note(&format!("law-{round}-{number}"), &format!("{number} {text}"));
+        let files: Vec<String> = (0..FRESH).map(note).collect();
+        let mut publish = vec!["publish", "--data", &path];
+        publish.extend(files.iter().map(String::as_str));
+        federation.done(&publish);
+        let all = finland.status()["entries"].as_u64().unwrap();
         let node = federation.start("researcher", &[&finland]);
-        let held = node.status()["entries"].as_u64().unwrap();
-        let more = moments.next(60);
-        wait_until("a little more arrives", || {
-            let entries = node.status()["entries"].as_u64().unwrap();
-            entries >= held + more || entries >= 402
-        });
-        std::thread::park_timeout(Duration::from_micros(moments.next(30_000)));
+        // Half of the kills fall between the first meeting and the first entry, half around the last.
+        if moments.next(2) == 0 {
+            wait_until("they have met", || node.status()["peers"] == 1);
+            std::thread::park_timeout(Duration::from_micros(moments.next(30_000)));
+        } else {
+            let enough = all.saturating_sub(moments.next(FRESH));
+            wait_until("most has arrived", || node.status()["entries"].as_u64().unwrap() >= enough);
+            std::thread::park_timeout(Duration::from_micros(moments.next(5_000)));
+        }
         node.kill();
         federation.audit("researcher");
     }
     let node = federation.start("researcher", &[&finland]);
-    wait_for_documents(&[&finland, &node], 400);
+    wait_for_documents(&[&finland, &node], kills() * FRESH);
     federation.audit_all(&["FI", "researcher"]);
 }

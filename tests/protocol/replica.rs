@@ -2,14 +2,15 @@
 //! arrives in the end, and nobody honest is ever named.
 
 use proto::body::{Cut, revocation};
+use proto::key::PublicKey;
 use proto::limits;
 use proto::message;
 use proto::replica::{Effect, Input, Verdict};
 use proto::schema::sync_message::Message;
 use proto::schema::{self, Kind};
-use proto::serve;
+use proto::serve::{self, Answer, Archive};
 
-use crate::world::{Node, Parliament, Rng, SALT, delegates, founded, key, summary, sync, sync_over};
+use crate::world::{Borrowed, Memory, Node, Parliament, Rng, SALT, delegates, founded, key, summary, sync, sync_over};
 
 /// Finland has published three summaries; nobody else has heard.
 fn published() -> (Parliament, Node, Node) {
@@ -335,4 +336,51 @@ fn a_caller_that_holds_more_is_called_back() {
     assert!(matches!(&effects[..], [Effect::Open(peer, Message::Hello(_))] if &**peer == "caller"));
     let state = &newcomer.replica.peers()["caller"];
     assert!(state.syncing);
+}
+
+/// Durable records whose documents may not be looked at.
+struct Closed<'a>(&'a Memory);
+
+impl Archive for Closed<'_> {
+    type Error = std::convert::Infallible;
+    type Hashes<'b>
+        = Borrowed<'b>
+    where
+        Self: 'b;
+
+    fn head(&self, log: &PublicKey) -> Result<Option<serve::Head>, Self::Error> {
+        self.0.head(log)
+    }
+
+    fn leaf(&self, log: &PublicKey, index: u64) -> Result<Option<serve::StoredLeaf>, Self::Error> {
+        panic!("entry {index} of {log} was read, though there is nothing to tell")
+    }
+
+    fn hashes<'b>(&'b self, log: &PublicKey) -> Borrowed<'b> {
+        self.0.hashes(log)
+    }
+}
+
+#[test]
+fn equal_replicas_find_out_in_one_exchange_of_at_most_400_bytes_and_read_no_document() {
+    let (finland, mut node, mut newcomer) = published();
+    for batch in 0..20 {
+        let many: Vec<_> = (0..50).map(|number| summary(&format!("{batch} {number}"))).collect();
+        node.write(&finland.desk, &many).unwrap();
+    }
+    sync(&mut newcomer, &node);
+    newcomer.handle(Input::Gone("peer".into())).unwrap();
+    let mut effects = newcomer.handle(Input::Connected("again".into())).unwrap();
+    let Some(Effect::Open(peer, hello)) = effects.pop() else { panic!("no sync was begun") };
+    assert!(effects.is_empty());
+    let asked = message::encode(hello.clone());
+    let answer = serve::answer(&Closed(&node.memory), &node.replica.frontier(), hello).unwrap();
+    let Answer::One(answer) = answer else { panic!("more than one answer") };
+    let answered = message::encode(answer.clone());
+    // Each message travels with four bytes of length before it.
+    let bytes = asked.len() + answered.len() + 8;
+    println!("a sync of equal replicas: {bytes} application bytes");
+    assert!(bytes <= 400);
+    let effects = newcomer.handle(Input::Answered(peer, answer)).unwrap();
+    assert!(matches!(effects.as_slice(), [Effect::Close(_)]), "{effects:?}");
 }
