@@ -8,6 +8,7 @@
 //! the speaker's bounded queue; the speaker never waits for the keeper. So there is no circle to stop in.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::registry::Registry;
@@ -16,14 +17,14 @@ use proto::schema::sync_message::Message;
 use proto::schema::{self, Kind};
 use proto::session::Peer;
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::config::{Config, Folder};
 use crate::keeper::{Keeper, KeeperError, PublishError, Published, View};
 use crate::keystore::{self, KeyError, KeyName};
 use crate::network::{self, Event, Network, NetworkConfig, NetworkError, NetworkStatus};
 use crate::reader::Reader;
-use crate::sync::{self, Heard, QUESTIONS_MAX};
+use crate::sync::{self, ANSWERS_KIB_MAX, Heard, QUESTIONS_MAX};
 
 /// Inputs judged in one turn: bounds the time a publisher waits for others' fsync.
 const TURN_INPUTS_MAX: usize = 256;
@@ -227,6 +228,8 @@ fn run(
     loop {
         let Some(first) = waiting.take().or_else(|| requests.blocking_recv()) else { return keeper.close() };
         let mut inputs = Vec::new();
+        // Held until the turn is over: what is being judged still takes room.
+        let mut room: Vec<Option<OwnedSemaphorePermit>> = Vec::new();
         let mut request = Some(first);
         let mut writes = None;
         while let Some(next) = request.take() {
@@ -235,6 +238,7 @@ fn run(
                 Request::Heard(heard) => {
                     if current(&sessions, &heard) {
                         inputs.push(heard.input);
+                        room.push(heard.room);
                     }
                 }
                 other => {
@@ -247,6 +251,7 @@ fn run(
             }
         }
         let (mut spoken, _) = keeper.turn(inputs)?;
+        drop(room);
         match writes {
             None => {}
             Some(Request::Publish(documents, reply)) => {
@@ -322,6 +327,7 @@ enum Spoken {
 async fn speak(mut effects: mpsc::Receiver<Spoken>, network: Network, inbox: mpsc::Sender<Request>) {
     let mut calls: HashMap<Peer, (u64, mpsc::Sender<Message>)> = HashMap::new();
     let (heard, mut hearing) = mpsc::channel::<Heard>(QUESTIONS_MAX);
+    let room = Arc::new(Semaphore::new(ANSWERS_KIB_MAX));
     tokio::spawn(async move {
         while let Some(heard) = hearing.recv().await {
             if inbox.send(Request::Heard(heard)).await.is_err() {
@@ -346,7 +352,7 @@ async fn speak(mut effects: mpsc::Receiver<Spoken>, network: Network, inbox: mps
                 let (questions, receiver) = mpsc::channel(QUESTIONS_MAX);
                 let _ = questions.try_send(hello);
                 calls.insert(peer.clone(), (session, questions));
-                tokio::spawn(sync::call(network.clone(), peer, session, receiver, heard.clone()));
+                tokio::spawn(sync::call(network.clone(), peer, session, receiver, heard.clone(), room.clone()));
             }
             Effect::Ask(peer, question) => {
                 if let Some((_, questions)) = calls.get(&peer).filter(|(call, _)| *call == session)

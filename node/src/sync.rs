@@ -2,6 +2,7 @@
 //! which answers from what is durable. What is asked and what is believed is decided in `proto`.
 
 use std::io;
+use std::sync::Arc;
 
 use proto::message;
 use proto::replica::Input;
@@ -9,7 +10,7 @@ use proto::schema::Want;
 use proto::schema::sync_message::Message;
 use proto::serve::{self, Answer};
 use proto::session::Peer;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::keeper::View;
 use crate::network::{Network, SyncReader, SyncStream, SyncWriter};
@@ -18,6 +19,9 @@ use crate::reader::Records;
 /// Questions that may wait for the line: more than a replica ever asks at once.
 pub const QUESTIONS_MAX: usize = 256;
 
+/// KiB of answers of all calls together that may wait to be judged: a fast line must not fill the memory of a slow disk.
+pub const ANSWERS_KIB_MAX: usize = 8 * 1024;
+
 /// What the caller's end tells the node; `session` is its number, because answers of an old call must not reach a new one.
 #[derive(Debug)]
 pub struct Heard {
@@ -25,6 +29,8 @@ pub struct Heard {
     pub session: u64,
     /// What the replica is to be told.
     pub input: Input,
+    /// The room it takes among the answers that wait; free once it was judged.
+    pub room: Option<OwnedSemaphorePermit>,
 }
 
 /// Calls a peer and carries questions and answers until `questions` is closed, or the line breaks.
@@ -34,20 +40,21 @@ pub async fn call(
     session: u64,
     questions: mpsc::Receiver<Message>,
     heard: mpsc::Sender<Heard>,
+    room: Arc<Semaphore>,
 ) {
     let ended = match network.open_sync(&peer).await {
         Ok(stream) => {
             let (reader, writer) = stream.split();
             tokio::select! {
                 done = ask(writer, questions) => done.err().map(|error| error.to_string()),
-                why = hear(reader, &peer, session, &heard) => Some(why),
+                why = hear(reader, &peer, session, &heard, &room) => Some(why),
             }
         }
         Err(error) => Some(format!("cannot be called: {error}")),
     };
     if let Some(why) = ended {
         // The node ended before its calls only when everything does.
-        let _ = heard.send(Heard { session, input: Input::Ended(peer, why) }).await;
+        let _ = heard.send(Heard { session, input: Input::Ended(peer, why), room: None }).await;
     }
 }
 
@@ -59,16 +66,25 @@ async fn ask(mut writer: SyncWriter, mut questions: mpsc::Receiver<Message>) -> 
     Ok(())
 }
 
-async fn hear(mut reader: SyncReader, peer: &Peer, session: u64, heard: &mpsc::Sender<Heard>) -> String {
+async fn hear(
+    mut reader: SyncReader,
+    peer: &Peer,
+    session: u64,
+    heard: &mpsc::Sender<Heard>,
+    room: &Arc<Semaphore>,
+) -> String {
     loop {
-        let answer = match reader.read().await {
-            Ok(Some(bytes)) => message::decode(&bytes),
+        let (answer, kib) = match reader.read().await {
+            Ok(Some(bytes)) => (message::decode(&bytes), bytes.len() / 1024 + 1),
             Ok(None) => return "the peer closed the sync".to_owned(),
             Err(error) => return error.to_string(),
         };
         // What does not decode is refused in words that the replica will hold against the peer.
         let input = Input::Answered(peer.clone(), answer.unwrap_or_else(undecodable));
-        if heard.send(Heard { session, input }).await.is_err() {
+        let Ok(room) = room.clone().acquire_many_owned(kib as u32).await else {
+            return "the node is stopping".to_owned();
+        };
+        if heard.send(Heard { session, input, room: Some(room) }).await.is_err() {
             return "the node is stopping".to_owned();
         }
     }

@@ -18,6 +18,9 @@ use crate::indexer;
 use crate::keystore;
 use crate::node::{Node, Started};
 
+/// Threads that read the disk for requests and syncs: enough for both cores and a slow disk, and each costs memory.
+const READERS_MAX: usize = 16;
+
 /// The options.
 #[derive(Debug, Args)]
 pub struct Run {
@@ -49,7 +52,8 @@ pub struct Run {
 impl Run {
     /// Runs the node.
     pub fn run(self) -> Result<(), CliError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::failed)?;
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.enable_all().max_blocking_threads(READERS_MAX).build().map_err(CliError::failed)?;
         let done = runtime.block_on(self.serve());
         // What still reads the disk for a request that nobody waits for any more must not hold up the end.
         runtime.shutdown_background();
