@@ -21,10 +21,8 @@ use crate::tree::{self, Compact, Hashes};
 pub struct Closing {
     /// The checkpoint, of size N.
     pub checkpoint: SignedCheckpoint,
-    /// From the run's end to N, or to `via`; empty where the end is N.
+    /// From the run's end to N; empty where the end is N.
     pub proof: Vec<Digest>,
-    /// The size between, and the proof from there to N.
-    pub onward: Option<(u64, Vec<Digest>)>,
 }
 
 /// One entry of a run, with its body where the sender had it.
@@ -273,7 +271,7 @@ impl Log {
             size: after.size(),
             root: after.root(),
         };
-        let closing = Closing { checkpoint: unsigned.sign(key)?, proof: Vec::new(), onward: None };
+        let closing = Closing { checkpoint: unsigned.sign(key)?, proof: Vec::new() };
         Ok(Run { log: self.key, from: self.size(), leaves, closing, after })
     }
 
@@ -339,34 +337,23 @@ impl Closing {
         if checkpoint.log() != log || checkpoint.size() < end {
             return Err(RunError::NotJoined(end));
         }
-        let (proof, onward) = (hashes(&wire.proof)?, hashes(&wire.onward)?);
-        let reach = if wire.via == 0 { checkpoint.size() } else { wire.via };
-        let reached =
-            tree::root_from_consistency(end, &after.root(), reach, &proof).map_err(|_| RunError::NotJoined(end))?;
-        let joined = if wire.via == 0 {
-            Ok(reached)
-        } else {
-            tree::root_from_consistency(reach, &reached, checkpoint.size(), &onward)
-        };
-        if joined != Ok(*checkpoint.root()) {
-            return Err(RunError::NotJoined(end));
+        let proof = hashes(&wire.proof)?;
+        match tree::root_from_consistency(end, &after.root(), checkpoint.size(), &proof) {
+            Ok(joined) if joined == *checkpoint.root() => Ok(Closing { checkpoint, proof }),
+            _ => Err(RunError::NotJoined(end)),
         }
-        let onward = (wire.via != 0).then_some((wire.via, onward));
-        Ok(Closing { checkpoint, proof, onward })
     }
 
     /// As sent to a peer.
     pub fn to_wire(&self) -> schema::Closing {
-        let bytes = |hashes: &[Digest]| hashes.iter().map(|hash| hash.as_bytes().to_vec()).collect();
-        let (via, onward) = self.onward.as_ref().map_or((0, Vec::new()), |(via, proof)| (*via, bytes(proof)));
-        schema::Closing { checkpoint: self.checkpoint.as_bytes().to_vec(), proof: bytes(&self.proof), via, onward }
+        let proof = self.proof.iter().map(|hash| hash.as_bytes().to_vec()).collect();
+        schema::Closing { checkpoint: self.checkpoint.as_bytes().to_vec(), proof }
     }
 
     /// As a store kept it; the signature is verified again.
     pub fn from_wire(federation: &Digest, wire: &schema::Closing) -> Result<Closing, RunError> {
         let checkpoint = SignedCheckpoint::verify(&wire.checkpoint, federation)?;
-        let onward = if wire.via == 0 { None } else { Some((wire.via, hashes(&wire.onward)?)) };
-        Ok(Closing { checkpoint, proof: hashes(&wire.proof)?, onward })
+        Ok(Closing { checkpoint, proof: hashes(&wire.proof)? })
     }
 }
 

@@ -390,8 +390,6 @@ impl Replica {
             closing: Some(schema::Closing {
                 checkpoint: gossip.checkpoint.clone(),
                 proof: proof.iter().map(|hash| hash.as_bytes().to_vec()).collect(),
-                via: 0,
-                onward: Vec::new(),
             }),
         };
         let run = Arc::new(self.verify(&chunk).ok()?);

@@ -1,7 +1,6 @@
 //! The called side of a sync: every question answered from what is durable, without any state of its own.
 
 use crate::body::Purpose;
-use crate::digest::Digest;
 use crate::frontier::Frontier;
 use crate::key::PublicKey;
 use crate::limits;
@@ -73,8 +72,6 @@ pub fn answer<A: Archive>(archive: &A, frontier: &Frontier, asked: Message) -> R
 pub fn chunk<A: Archive>(archive: &A, log: &PublicKey, from: u64, to: u64) -> Result<Message, A::Error> {
     let Some(head) = archive.head(log)? else { return Ok(refusal("this log is not held here")) };
     let size = head.size;
-    // A closing by way of a third size can be handed on only whole: the run has to end where ours does.
-    let whole_only = head.closing.onward.is_some();
     let to = to.min(size);
     if from >= to {
         return Ok(refusal("nothing of that range is held here"));
@@ -88,13 +85,9 @@ pub fn chunk<A: Archive>(archive: &A, log: &PublicKey, from: u64, to: u64) -> Re
         end += 1;
     }
     let hashes = archive.hashes(log);
-    let closing = if end == size {
-        Some(head.closing.to_wire())
-    } else if whole_only {
-        return Ok(refusal("still catching up on this log; ask again later"));
-    } else {
-        between(&hashes, end, size, &head.closing)
-    };
+    let Closing { checkpoint, proof } = &head.closing;
+    let joined = tree::consistency_beyond(&hashes, end, size, checkpoint.size(), proof);
+    let closing = joined.map(|proof| Closing { checkpoint: checkpoint.clone(), proof }.to_wire());
     let Some(closing) = closing.filter(|_| end > from) else {
         return Ok(refusal("a record of that range is damaged here and is being fetched again"));
     };
@@ -105,18 +98,6 @@ pub fn chunk<A: Archive>(archive: &A, log: &PublicKey, from: u64, to: u64) -> Re
         leaves,
         closing: Some(closing),
     }))
-}
-
-/// A closing for a run that ends at `end`, within the `size` held.
-fn between(hashes: &impl Hashes, end: u64, size: u64, closing: &Closing) -> Option<schema::Closing> {
-    let bytes = |hashes: &[Digest]| hashes.iter().map(|hash| hash.as_bytes().to_vec()).collect::<Vec<_>>();
-    let reach = closing.checkpoint.size();
-    let proof = tree::consistency(hashes, end, size)?;
-    let checkpoint = closing.checkpoint.as_bytes().to_vec();
-    if reach == size {
-        return Some(schema::Closing { checkpoint, proof: bytes(&proof), via: 0, onward: Vec::new() });
-    }
-    Some(schema::Closing { checkpoint, proof: bytes(&proof), via: size, onward: bytes(&closing.proof) })
 }
 
 fn bodies<A: Archive>(archive: &A, want: schema::WantBodies) -> Result<Answer, A::Error> {

@@ -3,6 +3,8 @@
 //! Whoever can name the hash of every complete subtree ([`Hashes`]) can make proofs; whoever holds only the right edge
 //! ([`Compact`]) can append, and verify what others made. Proof algorithms are those of RFC 9162, 2.1.3 and 2.1.4.
 
+use std::collections::BTreeMap;
+
 use thiserror::Error;
 
 use crate::digest::Digest;
@@ -119,28 +121,70 @@ pub fn inclusion(hashes: &impl Hashes, index: u64, size: u64) -> Option<Vec<Dige
 
 /// The proof that the first `from` leaves of the first `to` are what they were (empty from 0, and between equal sizes).
 pub fn consistency(hashes: &impl Hashes, from: u64, to: u64) -> Option<Vec<Digest>> {
+    consistency_ranges(from, to)?.into_iter().map(|(start, end)| range_root(hashes, start, end)).collect()
+}
+
+/// The same by one who holds only the first `held` leaves, `from <= held <= to`, and the proof from there to `to`: what ends
+/// within `held` it has, what lies beyond is in that proof, and what straddles is made of both.
+pub fn consistency_beyond(
+    hashes: &impl Hashes,
+    from: u64,
+    held: u64,
+    to: u64,
+    proof: &[Digest],
+) -> Option<Vec<Digest>> {
+    let known: BTreeMap<(u64, u64), Digest> =
+        consistency_ranges(held, to)?.into_iter().zip(proof.iter().copied()).collect();
+    let ranges = consistency_ranges(from, to)?;
+    ranges.into_iter().map(|(start, end)| root_beyond(hashes, held, &known, start, end)).collect()
+}
+
+fn root_beyond(
+    hashes: &impl Hashes,
+    held: u64,
+    known: &BTreeMap<(u64, u64), Digest>,
+    start: u64,
+    end: u64,
+) -> Option<Digest> {
+    if end <= held {
+        return range_root(hashes, start, end);
+    }
+    if let Some(hash) = known.get(&(start, end)) {
+        return Some(*hash);
+    }
+    if end - start < 2 {
+        return None;
+    }
+    let middle = start + split(end - start);
+    let (left, right) =
+        (root_beyond(hashes, held, known, start, middle)?, root_beyond(hashes, held, known, middle, end)?);
+    Some(node_hash(&left, &right))
+}
+
+/// The ranges of leaves over which a consistency proof has its hashes, in its order.
+fn consistency_ranges(from: u64, to: u64) -> Option<Vec<(u64, u64)>> {
     if from > to {
         return None;
     }
     if from == 0 || from == to {
         return Some(Vec::new());
     }
-    let (mut path, mut start, mut end) = (Vec::new(), 0, to);
+    let (mut ranges, mut start, mut end) = (Vec::new(), 0, to);
     while from != end {
         let middle = start + split(end - start);
         if from <= middle {
-            path.push(range_root(hashes, middle, end)?);
+            ranges.push((middle, end));
             end = middle;
         } else {
-            path.push(range_root(hashes, start, middle)?);
+            ranges.push((start, middle));
             start = middle;
         }
     }
     if start > 0 {
-        path.push(range_root(hashes, start, end)?);
+        ranges.push((start, end));
     }
-    path.reverse();
-    Some(path)
+    ranges.reverse();
+    Some(ranges)
 }
 
 /// The root to which a leaf at `index` of `size` and its path lead (RFC 9162, 2.1.3.2).

@@ -99,35 +99,36 @@ fn a_log_arrives_in_pieces_of_any_size_and_every_piece_verifies_by_itself() {
 }
 
 #[test]
-fn what_a_piece_left_in_hand_can_be_handed_on_by_way_of_a_third_size() {
+fn any_piece_of_a_piece_can_be_handed_on_and_proves_itself() {
     let library = Library::new();
-    // A relay holds five of nine, closed by the checkpoint over nine; it hands on three of them.
-    let mut relay = Memory::default();
-    let run = library.verify(&library.newcomer(), &library.chunk(0, 5)).unwrap();
-    relay.keep(&Record::Run(Arc::new(run)));
     let desk = library.finland.desk.public();
-    let Ok(schema::sync_message::Message::Chunk(chunk)) = serve::chunk(&relay, &desk, 0, 3) else { panic!() };
-    let closing = chunk.closing.clone().unwrap();
-    assert_eq!((closing.via, chunk.total), (5, 5));
-    let run = library.verify(&library.newcomer(), &chunk).unwrap();
-    assert_eq!((run.after().size(), run.closing().checkpoint.size()), (3, 9));
-
-    // The one who holds those three hands on all or nothing; a store gives back the very closing it kept.
-    let mut third = Memory::default();
-    third.keep(&Record::Run(Arc::new(run.clone())));
-    assert!(matches!(serve::chunk(&third, &desk, 0, 2), Ok(schema::sync_message::Message::Refusal(_))));
-    assert!(matches!(serve::chunk(&third, &desk, 0, 9), Ok(schema::sync_message::Message::Chunk(_))));
-    let kept = proto::log::Closing::from_wire(&library.federation, &run.closing().to_wire()).unwrap();
-    assert_eq!(kept, *run.closing());
-
+    let chunk = |memory: &Memory, to| match serve::chunk(memory, &desk, 0, to) {
+        Ok(schema::sync_message::Message::Chunk(chunk)) => chunk,
+        other => panic!("expected a chunk, got {other:?}"),
+    };
+    // A relay holds some of nine, closed by the checkpoint over nine; it hands on some of them; and so once more.
+    for held in 1..=9 {
+        let mut relay = Memory::default();
+        relay.keep(&Record::Run(Arc::new(library.verify(&library.newcomer(), &library.chunk(0, held)).unwrap())));
+        for piece in 1..=held {
+            let run = library.verify(&library.newcomer(), &chunk(&relay, piece)).unwrap();
+            assert_eq!((run.after().size(), run.closing().checkpoint.size()), (piece, 9));
+            let mut third = Memory::default();
+            third.keep(&Record::Run(Arc::new(run.clone())));
+            for rest in 1..=piece {
+                library.verify(&library.newcomer(), &chunk(&third, rest)).unwrap();
+            }
+            // A store gives back the very closing it kept.
+            let kept = proto::log::Closing::from_wire(&library.federation, &run.closing().to_wire()).unwrap();
+            assert_eq!(kept, *run.closing());
+        }
+    }
     for alter in [
-        |closing: &mut schema::Closing| closing.via = 6,
-        |closing: &mut schema::Closing| closing.via = 0,
-        |closing: &mut schema::Closing| closing.onward[0][0] ^= 1,
         |closing: &mut schema::Closing| closing.proof[0][0] ^= 1,
-        |closing: &mut schema::Closing| closing.onward.clear(),
+        |closing: &mut schema::Closing| drop(closing.proof.pop()),
+        |closing: &mut schema::Closing| closing.proof.push(vec![0; 32]),
     ] {
-        let mut chunk = chunk.clone();
+        let mut chunk = library.chunk(0, 3);
         alter(chunk.closing.as_mut().unwrap());
         assert_eq!(library.verify(&library.newcomer(), &chunk).unwrap_err(), RunError::NotJoined(3));
     }

@@ -92,7 +92,8 @@ proptest! {
         prop_assert_eq!(compact.size(), size);
         let again = Compact::from_parts(size, compact.peaks().to_vec());
         prop_assert_eq!(again.as_ref(), Some(&compact));
-        prop_assert_eq!(Compact::from_parts(size + 1, [compact.peaks(), compact.peaks(), &[Digest([0; 32])]].concat()), None);
+        let one_too_many = vec![Digest([0; 32]); size.count_ones() as usize + 1];
+        prop_assert_eq!(Compact::from_parts(size, one_too_many), None);
     }
 
     #[test]
@@ -208,5 +209,21 @@ fn the_largest_sizes_neither_verify_nor_overflow() {
         assert!(tree::root_from_inclusion(&hash, 0, size, &long[..3]).is_err());
         assert!(tree::root_from_consistency(1, &hash, size, &long).is_err());
         assert!(tree::root_from_consistency(size - 1, &hash, size, &long[..5]).is_err());
+    }
+}
+
+#[test]
+fn whoever_holds_the_middle_makes_the_same_proof_as_whoever_holds_all() {
+    let leaves: Vec<Digest> = (0..70u64).map(|leaf| tree::leaf_hash(&leaf.to_be_bytes())).collect();
+    for to in 1..=70u64 {
+        let all = Forest::over(&leaves[..to as usize]);
+        for held in 1..=to {
+            let some = Forest::over(&leaves[..held as usize]);
+            let onward = tree::consistency(&all, held, to).unwrap();
+            for from in 0..=held {
+                let made = tree::consistency_beyond(&some, from, held, to, &onward);
+                assert_eq!(made, tree::consistency(&all, from, to), "{from} {held} {to}");
+            }
+        }
     }
 }

@@ -217,16 +217,14 @@ fn chunks() {
             "from": chunk.from,
             "to": chunk.from + chunk.leaves.len() as u64,
             "total": chunk.total,
-            "via": closing.via,
             "proof": closing.proof.iter().map(|hash| hex(hash)).collect::<Vec<_>>(),
-            "onward": closing.onward.iter().map(|hash| hex(hash)).collect::<Vec<_>>(),
             "closing": hex(&closing.encode_to_vec()),
             "message": hex(&message::encode(schema::sync_message::Message::Chunk(chunk.clone()))),
         })
     };
     golden(
         "chunk",
-        "Chunks of one log of five entries: the whole; the first three; and two of those three from a relay, by way of 3. \
+        "Chunks of one log of five entries: the whole; the first three; and two of those three from a relay. \
          `message` is the SyncMessage without its length. The zstd frames inside are one writer's; any that unpack are good.",
         json!({ "chunks": [describe(&whole), describe(&part), describe(&handed_on)] }),
     );
