@@ -22,12 +22,22 @@ const PAUSE_CONFIGURED_MAX_MS: u64 = 60_000;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Known {
     addresses: Vec<String>,
+    /// Where it was last reached. No publication by anyone else can take it away.
+    #[serde(default)]
+    reached: Option<String>,
     #[serde(skip)]
     configured: bool,
     #[serde(skip)]
     failures: u32,
     #[serde(skip)]
     not_before_ms: u64,
+}
+
+impl Known {
+    fn all(&self) -> Vec<String> {
+        let others = self.addresses.iter().filter(|address| Some(*address) != self.reached.as_ref());
+        self.reached.iter().chain(others).cloned().collect()
+    }
 }
 
 /// The book.
@@ -49,6 +59,13 @@ impl AddressBook {
         known.addresses.truncate(ADDRESSES_MAX);
     }
 
+    /// A call to an address succeeded: it is the first to be tried from now on.
+    pub fn reached(&mut self, peer: &str, address: &str) {
+        if let Some(known) = self.peers.get_mut(peer) {
+            known.reached = Some(address.to_owned());
+        }
+    }
+
     /// What a member published about its node: it takes the place of what was known, but for what is configured.
     pub fn learn(&mut self, peer: &str, addresses: &[String]) {
         if self.peers.len() >= PEERS_MAX && !self.peers.contains_key(peer) {
@@ -68,12 +85,11 @@ impl AddressBook {
 
     /// Peers to call now, at most `limit`, each with its addresses.
     pub fn due(&self, now_ms: u64, limit: usize, busy: impl Fn(&str) -> bool) -> Vec<(String, Vec<String>)> {
-        let due = |(peer, known): &(&String, &Known)| {
-            known.not_before_ms <= now_ms && !known.addresses.is_empty() && !busy(peer)
-        };
+        let due =
+            |(peer, known): &(&String, &Known)| known.not_before_ms <= now_ms && !known.all().is_empty() && !busy(peer);
         let mut due: Vec<_> = self.peers.iter().filter(due).collect();
         due.sort_by_key(|(_, known)| (!known.configured, known.not_before_ms));
-        due.into_iter().take(limit).map(|(peer, known)| (peer.clone(), known.addresses.clone())).collect()
+        due.into_iter().take(limit).map(|(peer, known)| (peer.clone(), known.all())).collect()
     }
 
     /// A call is being made: no second one before the first could fail.
@@ -105,6 +121,7 @@ impl AddressBook {
     pub fn forget(&mut self, peer: &str, address: &str) {
         if let Some(known) = self.peers.get_mut(peer) {
             known.addresses.retain(|other| other != address);
+            known.reached.take_if(|reached| reached == address);
         }
     }
 }
@@ -140,5 +157,9 @@ mod tests {
         let due = book.due(0, 9, |_| false);
         assert_eq!(due[0].1, ["/a", "/b"]);
         assert_eq!(due[1].1, ["/b"]);
+        // Whoever publishes a false address for another's peer cannot make it unreachable.
+        book.reached("nairobi", "/b");
+        book.learn("nairobi", &["/false".to_owned()]);
+        assert_eq!(book.due(0, 9, |peer| peer == "geneva")[0].1, ["/b", "/false"]);
     }
 }

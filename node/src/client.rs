@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::config::Folder;
+use crate::disk;
 use crate::views::Refusal;
 
 /// Seconds a command waits for its node.
@@ -42,13 +43,16 @@ pub struct Client {
 impl Client {
     /// The node that runs on a folder, if one does.
     pub fn find(folder: &Folder) -> Option<Client> {
+        // The file outlives a node that was killed, and something else may answer there by now.
+        if !disk::is_in_use(folder.path()) {
+            return None;
+        }
         let address = fs::read_to_string(folder.http_file()).ok()?.trim().to_owned();
         let config =
             ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false).proxy(None);
         let agent = ureq::Agent::new_with_config(config.build());
         let token = fs::read_to_string(folder.token_file()).ok().map(|token| token.trim().to_owned());
         let client = Client { agent, address, token };
-        // The file outlives a node that was killed.
         client.agent.get(client.url("/healthz")).call().is_ok().then_some(client)
     }
 

@@ -86,6 +86,12 @@ impl DataFolder {
     }
 }
 
+/// Whether a process holds the folder.
+pub fn is_in_use(path: &Path) -> bool {
+    let lock = File::open(path.join("lock"));
+    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 /// Bytes free on the disk of `path`.
 pub fn free(path: &Path) -> Result<u64, DiskError> {
     let stat =

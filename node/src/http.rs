@@ -4,6 +4,7 @@
 //! bearer token from the data folder. `Host` is checked, so that a page elsewhere cannot reach a node on loopback by a name of
 //! its own (DNS rebinding).
 
+use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -158,26 +159,28 @@ impl App {
     }
 
     /// Connected peers, with the members whose phone book names them.
-    pub fn peers(&self) -> views::Peers {
-        let reader = self.node.reader();
-        let member = |peer: &str| {
-            let book = reader.phone_book().unwrap_or_default();
-            let (log, _) = book.into_iter().find(|(_, address)| address.peer == peer)?;
-            reader.owner(log).ok().flatten().map(|owner| owner.open.member)
-        };
-        let view = self.node.view();
+    pub async fn peers(&self) -> Result<views::Peers, Problem> {
         let connected = self.node.network().connected;
-        let peers = connected.keys().map(|peer| {
-            let state = view.peers.get(peer).cloned().unwrap_or_default();
-            views::Peer {
-                peer_id: peer.to_string(),
-                member: member(peer),
-                in_sync_ms: state.in_sync_ms,
-                syncing: state.syncing,
-                waiting: state.waiting,
+        self.ask(move |library| {
+            let mut members = HashMap::new();
+            for (log, address) in library.reader.phone_book()? {
+                if let Some(owner) = library.reader.owner(log)? {
+                    members.insert(address.peer, owner.open.member);
+                }
             }
-        });
-        views::Peers { peers: peers.collect() }
+            let peers = connected.keys().map(|peer| {
+                let state = library.view.peers.get(peer).cloned().unwrap_or_default();
+                views::Peer {
+                    peer_id: peer.to_string(),
+                    member: members.get(peer.as_ref()).cloned(),
+                    in_sync_ms: state.in_sync_ms,
+                    syncing: state.syncing,
+                    waiting: state.waiting,
+                }
+            });
+            Ok(views::Peers { peers: peers.collect() })
+        })
+        .await
     }
 }
 
@@ -243,8 +246,8 @@ async fn status(State(app): State<App>) -> Json<views::Status> {
 
 /// Connected peers.
 #[utoipa::path(get, path = "/v1/peers", responses((status = 200, body = views::Peers)))]
-async fn peers(State(app): State<App>) -> Json<views::Peers> {
-    Json(app.peers())
+async fn peers(State(app): State<App>) -> Result<Json<views::Peers>, Problem> {
+    app.peers().await.map(Json)
 }
 
 /// Every known log.

@@ -182,17 +182,18 @@ impl Keeper {
 
     /// What can be seen from outside.
     pub fn view(&self) -> View {
+        let mut recovering: Vec<String> =
+            self.recovering.iter().map(|(key, why)| format!("log {key} may not be written: {why}")).collect();
+        if !self.has_room() {
+            recovering.push("the disk is full: nothing new is taken until some space is freed".to_owned());
+        }
         View {
             frontier: Arc::new(self.replica.frontier()),
             standing: self.standing.clone(),
             counts: self.store.counts(),
             missing_bodies: self.replica.missing_bodies(),
             peers: self.replica.peers().clone(),
-            recovering: self
-                .recovering
-                .iter()
-                .map(|(key, why)| format!("log {key} may not be written: {why}"))
-                .collect(),
+            recovering,
         }
     }
 

@@ -63,6 +63,8 @@ const BACKLOG_MAX: usize = 1024;
 const CALLS_PER_TICK: usize = 8;
 /// Faults of one peer after which it is cut off until the next start.
 const FAULTS_MAX: u32 = 3;
+/// Peers whose faults are remembered.
+const FAULTY_MAX: usize = 4096;
 /// Seconds between two writings of the address book.
 const SAVE_EVERY: u32 = 30;
 /// Bytes above the largest message that one gossip read may hold: the next message's beginning shares its buffer.
@@ -478,6 +480,9 @@ impl Task {
     fn on_fault(&mut self, peer: &Peer, fault: &str) {
         self.trouble(format!("{peer} {fault}"));
         let Ok(id) = peer.parse::<PeerId>() else { return };
+        if self.faults.len() >= FAULTY_MAX {
+            self.faults.clear(); // whoever made so many names would only make another
+        }
         let faults = self.faults.entry(id).or_default();
         *faults += 1;
         if *faults >= FAULTS_MAX {
@@ -504,6 +509,9 @@ impl Task {
         self.metrics.record(&event);
         match event {
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                if endpoint.is_dialer() {
+                    self.book.reached(&peer_id.to_string(), &endpoint.get_remote_address().to_string());
+                }
                 self.on_established(peer_id, connection_id, endpoint.get_remote_address());
             }
             SwarmEvent::ConnectionClosed { peer_id, endpoint, num_established, .. } => {

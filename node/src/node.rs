@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::registry::Registry;
-use proto::replica::{Effect, Input};
+use proto::replica::{Effect, Input, Verdict};
 use proto::schema::sync_message::Message;
 use proto::schema::{self, Kind};
 use proto::session::Peer;
@@ -234,7 +234,12 @@ fn run(
         let mut writes = None;
         while let Some(next) = request.take() {
             match next {
-                Request::Input(input) => inputs.push(input),
+                Request::Input(input) => {
+                    if let Input::Gone(peer) = &input {
+                        sessions.remove(peer);
+                    }
+                    inputs.push(input);
+                }
                 Request::Heard(heard) => {
                     if current(&sessions, &heard) {
                         inputs.push(heard.input);
@@ -250,7 +255,12 @@ fn run(
                 request = requests.try_recv().ok();
             }
         }
+        let mut ignored = Vec::new();
+        if !keeper.has_room() {
+            inputs = without_news(inputs, &mut ignored);
+        }
         let (mut spoken, _) = keeper.turn(inputs)?;
+        spoken.extend(ignored);
         drop(room);
         match writes {
             None => {}
@@ -290,6 +300,22 @@ fn run(
             }
         }
     }
+}
+
+/// On a full disk nothing new is taken, so that the node goes on to answer: gossip passes by, and syncs end with the reason.
+fn without_news(inputs: Vec<Input>, ignored: &mut Vec<Effect>) -> Vec<Input> {
+    let mut rest = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        match input {
+            Input::Gossip { from, id, .. } => ignored.push(Effect::Judge { id, from, verdict: Verdict::Ignore }),
+            Input::Answered(peer, Message::Chunk(_) | Message::Bodies(_)) => {
+                ignored.push(Effect::Close(peer.clone()));
+                rest.push(Input::Ended(peer, "this node's disk is full; free some space".to_owned()));
+            }
+            other => rest.push(other),
+        }
+    }
+    rest
 }
 
 /// Answers a publisher. An error that is not its own fault stops the node: the replica may be ahead of the disk.
@@ -351,6 +377,7 @@ async fn speak(mut effects: mpsc::Receiver<Spoken>, network: Network, inbox: mps
             Effect::Open(peer, hello) => {
                 let (questions, receiver) = mpsc::channel(QUESTIONS_MAX);
                 let _ = questions.try_send(hello);
+                calls.retain(|_, (_, questions)| !questions.is_closed());
                 calls.insert(peer.clone(), (session, questions));
                 tokio::spawn(sync::call(network.clone(), peer, session, receiver, heard.clone(), room.clone()));
             }

@@ -18,8 +18,8 @@ use crate::rows::{
 };
 use crate::segments::SegmentReader;
 
-/// Rows of the phone book: sixteen desks of four hundred members.
-const PHONE_BOOK_MAX: usize = 6_400;
+/// Nodes of one desk that the phone book lists, so that no desk can crowd out the others.
+const NODES_OF_A_DESK: usize = 16;
 
 /// A read handle; cheap to clone.
 #[derive(Clone)]
@@ -121,13 +121,16 @@ impl Reader {
         LogHead::read(federation, &bytes).map(|(_, head)| Some(head)).ok_or(StoreError::Damaged(table::HEADS))
     }
 
-    /// The phone book: log number and the newest address entry of each of its peers.
+    /// The phone book: log number and the newest address entries of its nodes.
     pub fn phone_book(&self) -> Result<Vec<(u32, schema::Address)>, StoreError> {
-        let rows = self.engine.scan(table::ADDRESSES, &[], None, PHONE_BOOK_MAX)?;
-        let read = |(key, body): &(Vec<u8>, Vec<u8>)| {
-            Some((u32::from_be_bytes(array(key, 0)?), schema::Address::decode(body.as_slice()).ok()?))
-        };
-        rows.iter().map(|row| read(row).ok_or(StoreError::Damaged(table::ADDRESSES))).collect()
+        let mut book = Vec::new();
+        for (_, log) in self.log_numbers()? {
+            for (_, body) in self.engine.scan_prefix(table::ADDRESSES, &log.to_be_bytes(), NODES_OF_A_DESK)? {
+                let address = schema::Address::decode(body.as_slice());
+                book.push((log, address.map_err(|_| StoreError::Damaged(table::ADDRESSES))?));
+            }
+        }
+        Ok(book)
     }
 
     /// The hashes of a log.

@@ -435,6 +435,10 @@ impl Replay {
         }
         let path = path(&self.dir, number);
         let file = File::open(&path).map_err(|source| io_error(&path, source))?;
+        let len = file.metadata().map_err(|source| io_error(&path, source))?.len();
+        if len > SEGMENT_BYTES_MAX + PAYLOAD_BYTES_MAX as u64 {
+            return Err(SegmentError::NotASegment(path));
+        }
         let mut file = BufReader::with_capacity(BUFFER_BYTES, file);
         if self.at.offset < FILE_HEADER as u32 {
             let mut head = [0; FILE_HEADER as usize];

@@ -206,7 +206,7 @@ async fn search(State(app): State<App>, Query(mut params): Query<SearchParams>) 
         active: active(&asked),
         hits: found.hits.iter().map(|hit| hit_line(hit, &library)).collect(),
         groups: groups(&asked, &found, &library),
-        languages: languages(&app),
+        languages: if found.total == 0 { languages(&app) } else { String::new() },
         earlier: if offset > 0 { at(offset.saturating_sub(PAGE)) } else { String::new() },
         later: if more { at(offset + PAGE) } else { String::new() },
     };
@@ -475,7 +475,11 @@ async fn members(State(app): State<App>) -> Response {
 }
 
 async fn network(State(app): State<App>) -> Response {
-    let peers = app.peers().peers.into_iter().map(|peer| PeerLine {
+    let peers = match app.peers().await {
+        Ok(peers) => peers.peers,
+        Err(problem) => return page_of(&app, problem),
+    };
+    let peers = peers.into_iter().map(|peer| PeerLine {
         id: peer.peer_id,
         member: peer.member.unwrap_or_default(),
         since: match (peer.in_sync_ms, peer.syncing) {
