@@ -31,6 +31,9 @@ use crate::reader::Reader;
 use crate::rows::{Says, StoreError, WorkRow, fold};
 use crate::store::{Counts, Store};
 
+/// Milliseconds a clock may be behind what was noted before without a word: what a correction by a time service takes back.
+const CLOCK_BEHIND_MS: u64 = 300_000;
+
 /// Why the node cannot go on.
 #[derive(Debug, Error)]
 pub enum KeeperError {
@@ -143,7 +146,14 @@ impl Keeper {
         let charter = Arc::new(folder.charter()?);
         let federation = charter.id();
         let lock = DataFolder::lock(folder.path())?;
-        let (store, opened) = Store::open(&folder.store(), &federation)?;
+        let (store, mut opened) = Store::open(&folder.store(), &federation)?;
+        let behind = store.clock_ms().saturating_sub(now_ms());
+        if behind > CLOCK_BEHIND_MS {
+            let minutes = behind / 60_000;
+            opened.notes.push(format!(
+                "this machine's clock is {minutes} minutes behind the last arrival noted here; set it, or new arrivals all bear that time"
+            ));
+        }
         let fence = Fence::open(&folder.state_dir(&config)?, folder.path())?;
         let mut replica = Replica::new(charter.clone());
         for (key, log, bodies) in store.logs()? {

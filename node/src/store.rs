@@ -151,6 +151,11 @@ impl Store {
         (size <= held).then(|| proto::tree::root_at(&hashes, size)).flatten()
     }
 
+    /// The latest time that was noted here, Unix milliseconds; arrivals never go back behind it.
+    pub fn clock_ms(&self) -> u64 {
+        self.clock_ms
+    }
+
     /// A read handle.
     pub fn reader(&self) -> Reader {
         self.reader.clone()

@@ -20,7 +20,7 @@ fn published_by_one_parliament_found_by_search_on_everyones_replica() {
     // The same content again changes nothing; a new text is a second version; a withdrawal is shown beside it.
     assert_eq!(
         federation.publish("KE-LC01", "deepfakes", "Intimate deepfakes are an offence."),
-        "KE-LC01/deepfakes@1 unchanged\n"
+        "KE-LC01/deepfakes@1\n"
     );
     assert_eq!(federation.publish("KE-LC01", "deepfakes", "They are a crime."), "KE-LC01/deepfakes@2\n");
     wait_until("the second version reaches the researcher", || researcher.found("crime") == 1);

@@ -135,10 +135,13 @@ fn alone(folder: &Folder, checked: Vec<Checked>) -> Result<(), CliError> {
     keeper.close().map_err(CliError::failed)
 }
 
-/// One line on stdout for each file, its advice on stderr.
+/// One line on stdout for each file, for scripts; the rest on stderr, for people.
 fn told(bar: &ProgressBar, work: &str, file: &str, changed: bool, advice: &[String]) {
     bar.suspend(|| {
-        println!("{work}{}", if changed { "" } else { " unchanged" });
+        println!("{work}");
+        if !changed {
+            eprintln!("{file}: unchanged, nothing was written");
+        }
         for words in advice {
             eprintln!("{file}: advice: {words}");
         }
