@@ -4,6 +4,7 @@
 //! wrong; 3 it could not be done (folder, disk, port, network).
 
 mod check;
+mod demo;
 mod read;
 mod run;
 mod setup;
@@ -16,7 +17,6 @@ use clap::{Args, Parser, Subcommand};
 use thiserror::Error;
 
 use crate::config::Folder;
-use crate::demo;
 
 /// A node of an inter-parliamentary knowledge-exchange federation.
 #[derive(Debug, Parser)]

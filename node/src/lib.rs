@@ -1,11 +1,11 @@
 //! The world around the protocol: what a Comity node keeps, whom it talks to, and how people use it.
 
 pub mod address_book;
+pub mod app;
 pub mod audit;
 pub mod cli;
 pub mod client;
 pub mod config;
-pub mod demo;
 pub mod disk;
 pub mod document;
 pub mod engine;

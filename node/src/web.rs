@@ -7,9 +7,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
+use crate::app::{self, App, Problem, SearchParams};
 use crate::client::percent;
 use crate::front_matter::FrontMatter;
-use crate::http::{self, App, Problem, SearchParams};
 use crate::index::OFFSET_MAX;
 use crate::jurisdictions;
 use crate::library::Library;
@@ -329,7 +329,7 @@ fn languages(app: &App) -> String {
 // --------------------------------------------------------------------------------------------------- document
 
 async fn document(State(app): State<App>, Path((code, slug)): Path<(String, String)>) -> Response {
-    let asked = match http::name(&code, &slug) {
+    let asked = match app::name(&code, &slug) {
         Ok(name) => app.ask(move |library| library.document(&name)).await,
         Err(problem) => Err(problem),
     };

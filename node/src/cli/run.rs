@@ -10,9 +10,10 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{CliError, Data, io};
+use crate::app::App;
 use crate::config::Folder;
 use crate::fence::write_durably;
-use crate::http::{self, App};
+use crate::http;
 use crate::index::Index;
 use crate::indexer;
 use crate::keystore;

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use crate::cli::CliError;
+use super::CliError;
 use crate::client::Client;
 use crate::config::{self, Folder};
 use crate::views::Status;
