@@ -77,6 +77,7 @@ async fn hear(
         let (answer, kib) = match reader.read().await {
             Ok(Some(bytes)) => (message::decode(&bytes), bytes.len() / 1024 + 1),
             Ok(None) => return "the peer closed the sync".to_owned(),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => (None, 1),
             Err(error) => return error.to_string(),
         };
         // What does not decode is refused in words that the replica will hold against the peer.

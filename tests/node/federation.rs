@@ -131,7 +131,7 @@ impl Federation {
     /// Starts a node with more options.
     pub fn start_with(&self, name: &str, options: &[&str], peers: &[String]) -> Node {
         let mut run = self.command(&["run", "--data", &self.path(name), "--http", "127.0.0.1:0"]);
-        run.args(options).env("COMITY_LOG", "error");
+        run.args(options).env("COMITY_LOG", std::env::var("COMITY_LOG").unwrap_or_else(|_| "error".to_owned()));
         for peer in peers {
             run.args(["--peer", peer]);
         }

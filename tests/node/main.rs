@@ -6,6 +6,7 @@
 
 mod command_line;
 mod federation;
+mod hostile;
 mod kill;
 mod pages;
 mod proofs;
