@@ -41,8 +41,34 @@ pub struct Report {
     pub unfinished_bytes: u64,
     /// SHA-256 over (key, size, root) of every log: equal on replicas that hold the same.
     pub digest: String,
+    /// Bytes of damage that the node has noted: it fetches what was there from its peers.
+    pub healed_bytes: u64,
     /// What is wrong, and where.
     pub wrong: Vec<String>,
+}
+
+/// What is wrong unless something later mends it.
+struct Finding {
+    words: String,
+    mended_by: Mend,
+}
+
+/// What mends a finding.
+enum Mend {
+    /// Nothing.
+    Nothing,
+    /// The log reaching that size all the same: the records came again.
+    Log(PublicKey, u64),
+    /// The node's note that it has seen this damage.
+    Note(frame::Damage),
+}
+
+/// Findings and notes on the way through the segments.
+#[derive(Default)]
+struct Notes {
+    report: Report,
+    findings: Vec<Finding>,
+    seen: Vec<frame::Damage>,
 }
 
 /// Why the audit could not look.
@@ -66,20 +92,21 @@ struct LogState {
 
 /// Audits the store below a data folder.
 pub fn audit(store: &Path, charter: &Arc<Charter>) -> Result<Report, AuditError> {
-    let mut report = Report::default();
     let mut logs: BTreeMap<PublicKey, LogState> = BTreeMap::new();
     let federation = charter.id();
-    let mut tail: Option<String> = None;
+    let mut notes = Notes::default();
+    let mut tail: Option<frame::Damage> = None;
     for item in SegmentReader::new(&store.join("segments")).replay(Default::default(), None) {
         if let Some(damage) = tail.take() {
-            report.finding(damage); // something sound follows, so it was no unfinished tail
-            report.unfinished_bytes = 0;
+            // Something follows, so it was no unfinished tail.
+            let words =
+                format!("segment {}, offset {}: {} bytes are no record", damage.segment, damage.offset, damage.bytes);
+            notes.findings.push(Finding { words, mended_by: Mend::Note(damage) });
         }
         let frame = match item? {
             Replayed::Frame(frame) => frame,
             Replayed::Damaged { from, bytes, .. } => {
-                tail = Some(format!("segment {}, offset {}: {bytes} bytes are no record", from.segment, from.offset));
-                report.unfinished_bytes = bytes;
+                tail = Some(frame::Damage { segment: from.segment, offset: from.offset, bytes });
                 continue;
             }
         };
@@ -87,33 +114,32 @@ pub fn audit(store: &Path, charter: &Arc<Charter>) -> Result<Report, AuditError>
         match frame.kind {
             frame::ENTRY => match Entry::parse_anywhere(&frame.payload) {
                 Ok(entry) => logs.entry(*entry.log()).or_default().on_entry(entry),
-                Err(error) => report.finding(format!("{at}: {error}")),
+                Err(error) => notes.finding(format!("{at}: {error}")),
             },
             frame::BODY | frame::LATE_BODY => match unplace(&frame.payload) {
                 Some((log, index, packed)) => {
-                    logs.entry(log).or_default().on_body(index, packed, frame.kind, &at, &mut report);
+                    logs.entry(log).or_default().on_body(index, packed, frame.kind, &at, &mut notes);
                 }
-                None => report.finding(format!("{at}: a body without its place")),
+                None => notes.finding(format!("{at}: a body without its place")),
             },
             frame::CLOSING => match unplace(&frame.payload) {
                 Some((log, size, wire)) => {
-                    logs.entry(log).or_default().on_closing(&federation, &log, size, wire, &at, &mut report);
+                    logs.entry(log).or_default().on_closing(&federation, &log, size, wire, &at, &mut notes);
                 }
-                None => report.finding(format!("{at}: a closing without its place")),
+                None => notes.finding(format!("{at}: a closing without its place")),
             },
-            frame::LOCAL => {}
-            other => report.finding(format!("{at}: a record of the unknown kind {other}")),
+            frame::LOCAL => notes.seen.extend(frame::Damage::read(&frame.payload)),
+            other => notes.finding(format!("{at}: a record of the unknown kind {other}")),
         }
     }
-    conclude(charter, &logs, &mut report);
-    Ok(report)
+    notes.report.unfinished_bytes = tail.map_or(0, |damage| damage.bytes);
+    conclude(charter, &logs, &mut notes);
+    Ok(notes.report)
 }
 
-impl Report {
+impl Notes {
     fn finding(&mut self, words: String) {
-        if self.wrong.len() < FINDINGS_MAX {
-            self.wrong.push(words);
-        }
+        self.findings.push(Finding { words, mended_by: Mend::Nothing });
     }
 }
 
@@ -129,19 +155,19 @@ impl LogState {
         self.open_run.push(entry);
     }
 
-    fn on_body(&mut self, index: u64, packed: &[u8], kind: u8, at: &str, report: &mut Report) {
+    fn on_body(&mut self, index: u64, packed: &[u8], kind: u8, at: &str, notes: &mut Notes) {
         let late = kind == frame::LATE_BODY;
         let of =
             if late { self.missing.get(&index) } else { self.open_run.iter().find(|entry| entry.index() == index) };
         match of.map(|entry| body::unpack(packed, entry)) {
             Some(Ok(_)) if late => {
                 self.missing.remove(&index);
-                report.bodies += 1;
+                notes.report.bodies += 1;
             }
             Some(Ok(bytes)) => {
                 self.pending_bodies.insert(index, bytes);
             }
-            Some(Err(error)) => report.finding(format!("{at}: body of entry {index}: {error}")),
+            Some(Err(error)) => notes.finding(format!("{at}: body of entry {index}: {error}")),
             // Twice the same body, or one of a run that was never closed: harmless.
             None => {}
         }
@@ -154,7 +180,7 @@ impl LogState {
         size: u64,
         wire: &[u8],
         at: &str,
-        report: &mut Report,
+        notes: &mut Notes,
     ) {
         let run = std::mem::take(&mut self.open_run);
         let bodies = std::mem::take(&mut self.pending_bodies);
@@ -163,7 +189,7 @@ impl LogState {
             // A record that was fetched again after damage must be the very same: an index is never used twice.
             match self.verified.get(entry.index() as usize) {
                 Some(digest) if *digest != entry.digest() => {
-                    report.finding(format!("{at}: log {log} holds two different entries {}", entry.index()));
+                    notes.finding(format!("{at}: log {log} holds two different entries {}", entry.index()));
                     return;
                 }
                 Some(_) => {}
@@ -172,10 +198,9 @@ impl LogState {
         }
         let fresh: Vec<&Entry> = run.iter().filter(|entry| entry.index() >= self.tree.size()).collect();
         if after.size() != size || fresh.iter().zip(self.tree.size()..).any(|(entry, index)| entry.index() != index) {
-            report.finding(format!(
-                "{at}: the run of log {log} up to {size} does not follow the {} held",
-                self.tree.size()
-            ));
+            let held = self.tree.size();
+            let words = format!("{at}: the run of log {log} up to {size} does not follow the {held} held");
+            notes.findings.push(Finding { words, mended_by: Mend::Log(*log, size) });
             return;
         }
         let closing = schema::Closing::decode(wire).ok();
@@ -184,15 +209,15 @@ impl LogState {
             let why = verified
                 .and_then(Result::err)
                 .map_or_else(|| "it does not decode".to_owned(), |error| error.to_string());
-            report.finding(format!("{at}: the closing of log {log} at {size}: {why}"));
+            notes.finding(format!("{at}: the closing of log {log} at {size}: {why}"));
             return;
         }
         for entry in fresh {
-            report.entries += 1;
+            notes.report.entries += 1;
             self.verified.push(entry.digest());
             match bodies.get(&entry.index()) {
                 Some(bytes) => {
-                    report.bodies += 1;
+                    notes.report.bodies += 1;
                     if entry.index() == 0 {
                         self.opening = Open::parse(bytes);
                     }
@@ -210,7 +235,7 @@ impl LogState {
 }
 
 /// Whether every log was let in by the charter and the governance logs, and ends where it was cut.
-fn conclude(charter: &Arc<Charter>, logs: &BTreeMap<PublicKey, LogState>, report: &mut Report) {
+fn conclude(charter: &Arc<Charter>, logs: &BTreeMap<PublicKey, LogState>, notes: &mut Notes) {
     let mut standing = Standing::new(charter.clone());
     for (key, log) in logs {
         for (index, (kind, body)) in (0u64..).zip(&log.governance) {
@@ -219,21 +244,33 @@ fn conclude(charter: &Arc<Charter>, logs: &BTreeMap<PublicKey, LogState>, report
     }
     let mut rows = Vec::new();
     for (key, log) in logs.iter().filter(|(_, log)| log.tree.size() > 0) {
-        report.logs += 1;
-        report.missing_bodies += log.missing.len() as u64;
+        notes.report.logs += 1;
+        notes.report.missing_bodies += log.missing.len() as u64;
         match &log.opening {
             Some(open) if standing.admits(key, open) => {
                 let governance = open.purpose == Purpose::Governance;
                 if let Some(index) = log.missing.keys().next().filter(|_| governance) {
-                    report.finding(format!("governance log {key}: entry {index} is held without its body"));
+                    notes.finding(format!("governance log {key}: entry {index} is held without its body"));
                 }
             }
-            Some(_) => report.finding(format!("log {key}: neither the charter nor a delegation lets it in")),
-            None => report.finding(format!("log {key}: its entry 0 does not open it")),
+            Some(_) => notes.finding(format!("log {key}: neither the charter nor a delegation lets it in")),
+            None => notes.finding(format!("log {key}: its entry 0 does not open it")),
         }
         rows.extend_from_slice(key.as_bytes());
         rows.extend_from_slice(&log.tree.size().to_be_bytes());
         rows.extend_from_slice(log.tree.root().as_bytes());
     }
-    report.digest = Digest::of(&rows).to_string();
+    notes.report.digest = Digest::of(&rows).to_string();
+    for finding in std::mem::take(&mut notes.findings) {
+        let mended = match &finding.mended_by {
+            Mend::Nothing => false,
+            Mend::Log(log, size) => logs.get(log).is_some_and(|log| log.tree.size() >= *size),
+            Mend::Note(damage) => notes.seen.contains(damage),
+        };
+        match finding.mended_by {
+            Mend::Note(damage) if mended => notes.report.healed_bytes += damage.bytes,
+            _ if mended || notes.report.wrong.len() >= FINDINGS_MAX => {}
+            _ => notes.report.wrong.push(finding.words),
+        }
+    }
 }

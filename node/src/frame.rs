@@ -30,3 +30,29 @@ pub fn unplace(payload: &[u8]) -> Option<(PublicKey, u64, &[u8])> {
     let log = PublicKey::from_bytes(payload.get(..32)?).ok()?;
     Some((log, u64::from_be_bytes(payload.get(32..40)?.try_into().ok()?), payload.get(40..)?))
 }
+
+/// Damage that a node has seen: noted in the segments themselves, so that an audit knows it from damage nobody knows of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The segment's number.
+    pub segment: u32,
+    /// Where it begins.
+    pub offset: u32,
+    /// How many bytes are no record.
+    pub bytes: u64,
+}
+
+impl Damage {
+    /// The payload of the note.
+    pub fn to_note(self) -> String {
+        format!("damaged {} {} {}", self.segment, self.offset, self.bytes)
+    }
+
+    /// From the payload of a note, where it is one of damage.
+    pub fn read(note: &[u8]) -> Option<Damage> {
+        let mut words = std::str::from_utf8(note).ok()?.strip_prefix("damaged ")?.split(' ');
+        let segment = words.next()?.parse().ok()?;
+        let offset = words.next()?.parse().ok()?;
+        Some(Damage { segment, offset, bytes: words.next()?.parse().ok()? })
+    }
+}

@@ -303,11 +303,12 @@ impl Library {
     }
 }
 
-/// What a list shows of a document: the short summary or objective first.
+/// What a list shows of a document: the short summary or objective first, then the text, then all else that was indexed,
+/// because a match may be in any of it.
 fn shown_text(front: &FrontMatter, text: &str) -> String {
     let lead = if front.summary_short.is_empty() { &front.objective } else { &front.summary_short };
-    // All that was indexed follows, because a match may be in any of it.
-    format!("{lead}\n{}\n{}", markdown::to_text(text), front.words())
+    let rest: Vec<String> = front.words().lines().filter(|line| line != lead).map(str::to_owned).collect();
+    format!("{lead}\n{}\n{}", markdown::to_text(text), rest.join(" · "))
 }
 
 fn version_of(row: &WorkRow) -> (u32, u32) {

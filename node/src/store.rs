@@ -22,7 +22,7 @@ use proto::schema;
 use proto::tree::Compact;
 
 use crate::engine::{Batch, Engine, Health};
-use crate::frame::{self, place, unplace};
+use crate::frame::{self, Damage, place, unplace};
 use crate::reader::Reader;
 use crate::rows::{
     LogHead, SCHEMA, StoreError, WorkRow, array, leaf_key, leaf_value, location, node_key, prefix, stands, table,
@@ -262,26 +262,37 @@ impl Store {
         let from = self.cursor()?;
         let reader = self.reader.segments.clone();
         let mut end = from;
+        let (mut damages, mut seen) = (Vec::new(), Vec::new());
         for item in reader.replay(from, None) {
             match item? {
                 Replayed::Frame(frame) => {
                     end = frame.next;
                     let boundary = frame::is_boundary(frame.kind);
+                    if frame.kind == frame::LOCAL {
+                        seen.extend(Damage::read(&frame.payload));
+                    }
                     self.take(federation, &frame)?;
                     opened.replayed += 1;
                     if boundary {
                         self.settle(end)?;
                     }
                 }
-                Replayed::Damaged { bytes, from, .. } => opened.notes.push(format!(
-                    "{bytes} bytes are damaged at segment {}, offset {}; what was there is fetched again",
-                    from.segment, from.offset
-                )),
+                Replayed::Damaged { bytes, from, .. } => {
+                    damages.push(Damage { segment: from.segment, offset: from.offset, bytes });
+                }
             }
         }
         if opened.replayed > 0 {
             self.settle(end)?;
             self.flush()?;
+        }
+        for damage in damages.into_iter().filter(|damage| !seen.contains(damage)) {
+            opened.notes.push(format!(
+                "{} bytes are damaged at segment {}, offset {}; what was there is fetched again",
+                damage.bytes, damage.segment, damage.offset
+            ));
+            // Seen by the node, and so no finding of the audit once everything came again.
+            self.note_local(0, &damage.to_note())?;
         }
         Ok(())
     }

@@ -129,7 +129,7 @@ fn notes(node: &Node) -> String {
 fn refused_and_named(lie: Lie, what: &str) {
     let federation = published();
     let relay = Relay::start(&federation, lie);
-    let researcher = federation.start_with("researcher", &["--no-listen"], &[relay.address.clone()]);
+    let researcher = federation.start_with("researcher", &["--no-listen"], std::slice::from_ref(&relay.address));
     wait_until(&format!("{what}: the relay is named"), || notes(&researcher).contains(&relay.peer()));
     assert_eq!(researcher.status()["documents"], 0, "{what}");
     let finland = federation.start_with("FI", &["--listen", "/ip4/127.0.0.1/tcp/0"], &[]);
@@ -164,12 +164,12 @@ fn a_relay_that_floods_or_sends_what_is_too_long_is_named_and_cut_off() {
         Message::Hello(hello) => vec![Message::Hello(hello)],
         _ => vec![serve::refusal(&"x".repeat(5 * 1024 * 1024))],
     });
-    let researcher = federation.start_with("researcher", &["--no-listen"], &[relay.address.clone()]);
+    let researcher = federation.start_with("researcher", &["--no-listen"], std::slice::from_ref(&relay.address));
     wait_until("the sender of a message over the bound is named", || notes(&researcher).contains(&relay.peer()));
     researcher.stop();
 
     let relay = Relay::start(&federation, |message| vec![message]);
-    let researcher = federation.start_with("researcher", &["--no-listen"], &[relay.address.clone()]);
+    let researcher = federation.start_with("researcher", &["--no-listen"], std::slice::from_ref(&relay.address));
     wait_for_documents(&[&researcher], 8);
     wait_until("the flood is cut off", || {
         for number in 0..20u32 {
@@ -197,8 +197,11 @@ fn a_body_withheld_by_one_peer_arrives_from_the_next() {
         }
         message => chunks(message, |chunk| chunk.leaves[5].body.clear()),
     });
-    let researcher =
-        federation.start_with("researcher", &["--listen", "/ip4/127.0.0.1/tcp/0"], &[relay.address.clone()]);
+    let researcher = federation.start_with(
+        "researcher",
+        &["--listen", "/ip4/127.0.0.1/tcp/0"],
+        std::slice::from_ref(&relay.address),
+    );
     wait_until("all but one have come", || {
         let status = researcher.status();
         status["documents"] == 7 && status["missing_bodies"] == 1

@@ -9,4 +9,5 @@ mod standards;
 mod standing;
 mod tree;
 mod vectors;
+mod work;
 mod world;

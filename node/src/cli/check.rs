@@ -114,6 +114,13 @@ impl Audit {
                     report.unfinished_bytes
                 );
             }
+            if report.healed_bytes > 0 {
+                println!(
+                    "{} damaged bytes are known to this node, which fetches what was in them; `comity status` says whether \
+                     anything is still waited for",
+                    report.healed_bytes
+                );
+            }
             println!("digest {}", report.digest);
         }
         if report.wrong.is_empty() {

@@ -159,7 +159,8 @@ impl Charter {
         let file = options.write(true).create_new(true).mode(0o644).open(&create.out);
         file.and_then(|mut file| file.write_all(&charter.to_bytes())).map_err(io(&create.out))?;
         println!("federation {}", charter.id());
-        println!("{} founders signed {}; give this file to everyone who joins", keys.len(), create.out.display());
+        let codes: Vec<&str> = keys.iter().map(|(code, _)| code.as_str()).collect();
+        println!("{} is signed by {}; give this file to everyone who joins", create.out.display(), codes.join(", "));
         Ok(())
     }
 }
