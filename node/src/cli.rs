@@ -10,6 +10,7 @@ mod run;
 mod setup;
 mod write;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -148,7 +149,17 @@ fn print_json(value: &impl serde::Serialize) -> Result<(), CliError> {
     Ok(())
 }
 
-/// An I/O error with the file it is about.
+/// An I/O error with the file it is about, and what to do where that is known.
 fn io(path: &Path) -> impl Fn(std::io::Error) -> CliError + '_ {
-    move |error| CliError::Failed(format!("{}: {error}", path.display()))
+    move |error| {
+        let next = match error.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                "; make it writable for this user, or name another place"
+            }
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; free some space on that disk",
+            ErrorKind::AlreadyExists => "; it is not overwritten, name another file",
+            _ => "",
+        };
+        CliError::Failed(format!("{}: {error}{next}", path.display()))
+    }
 }

@@ -149,9 +149,13 @@ impl Keeper {
         let (store, mut opened) = Store::open(&folder.store(), &federation)?;
         let behind = store.clock_ms().saturating_sub(now_ms());
         if behind > CLOCK_BEHIND_MS {
-            let minutes = behind / 60_000;
+            let span = match behind / 3_600_000 {
+                0 => format!("{} minutes", behind / 60_000),
+                hours @ 1..48 => format!("{hours} hours"),
+                hours => format!("{} days", hours / 24),
+            };
             opened.notes.push(format!(
-                "this machine's clock is {minutes} minutes behind the last arrival noted here; set it, or new arrivals all bear that time"
+                "this machine's clock is {span} behind the last arrival noted here; set it, or new arrivals all bear that time"
             ));
         }
         let fence = Fence::open(&folder.state_dir(&config)?, folder.path())?;
