@@ -11,7 +11,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::front_matter::FrontMatter;
-use crate::index::{Card, Index, IndexError};
+use crate::index::{self, Card, Index, IndexError};
 use crate::keeper::View;
 use crate::markdown;
 use crate::reader::Reader;
@@ -138,6 +138,7 @@ pub fn spawn(
         }
     };
     std::thread::Builder::new().name("indexer".to_owned()).spawn(move || {
+        index::yield_to_others();
         if let Err(error) = follow() {
             tracing::error!(%error, "the search index stopped");
             troubles.lock().unwrap_or_else(PoisonError::into_inner).push(format!("the search index stopped: {error}"));

@@ -502,7 +502,7 @@ impl Keeper {
         for log in own.iter().filter(|log| !self.recovering.contains_key(log)) {
             self.advance(log)?;
         }
-        self.store.apply(&self.federation, appended)?;
+        self.store.apply(appended)?;
         self.learned.extend(addresses(records));
         let governed = |record: &Record| match record {
             Record::Run(run) => self.replica.log(run.log()).is_some_and(|log| log.purpose() == Purpose::Governance),
