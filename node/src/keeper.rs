@@ -105,7 +105,7 @@ pub struct Published {
     pub changed: bool,
 }
 
-/// What can be seen of the keeper's state, as of its last turn.
+/// What can be seen of the keeper's state, as of its last turn. Equal views hold the same.
 #[derive(Clone, Debug)]
 pub struct View {
     /// What is held, durably.
@@ -120,6 +120,18 @@ pub struct View {
     pub peers: BTreeMap<Peer, PeerState>,
     /// Why own logs may not be written.
     pub recovering: Vec<String>,
+}
+
+impl PartialEq for View {
+    fn eq(&self, other: &View) -> bool {
+        // Frontier and standing are made anew when they change, and only then.
+        Arc::ptr_eq(&self.frontier, &other.frontier)
+            && Arc::ptr_eq(&self.standing, &other.standing)
+            && self.counts == other.counts
+            && self.missing_bodies == other.missing_bodies
+            && self.peers == other.peers
+            && self.recovering == other.recovering
+    }
 }
 
 /// The owner.
@@ -137,6 +149,7 @@ pub struct Keeper {
     claims: BTreeMap<Peer, String>,
     learned: Vec<schema::Address>,
     standing: Arc<Standing>,
+    frontier: Arc<Frontier>,
 }
 
 impl Keeper {
@@ -168,6 +181,7 @@ impl Keeper {
             folder: folder.clone(),
             federation,
             standing: Arc::new(replica.standing().clone()),
+            frontier: Arc::new(replica.frontier()),
             replica,
             store,
             fence,
@@ -202,7 +216,7 @@ impl Keeper {
             recovering.push("the disk is full: nothing new is taken until some space is freed".to_owned());
         }
         View {
-            frontier: Arc::new(self.replica.frontier()),
+            frontier: self.frontier.clone(),
             standing: self.standing.clone(),
             counts: self.store.counts(),
             missing_bodies: self.replica.missing_bodies(),
@@ -503,6 +517,7 @@ impl Keeper {
             self.advance(log)?;
         }
         self.store.apply(appended)?;
+        self.frontier = Arc::new(self.replica.frontier());
         self.learned.extend(addresses(records));
         let governed = |record: &Record| match record {
             Record::Run(run) => self.replica.log(run.log()).is_some_and(|log| log.purpose() == Purpose::Governance),

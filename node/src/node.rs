@@ -279,7 +279,14 @@ fn run(
             Some(Request::Stop) => return keeper.close(),
             Some(Request::Input(_) | Request::Heard(_)) => {}
         }
-        view.send_replace(keeper.view());
+        let now = keeper.view();
+        view.send_if_modified(|seen| {
+            let changed = *seen != now;
+            if changed {
+                *seen = now;
+            }
+            changed
+        });
         for effect in spoken {
             if let Effect::Open(peer, _) = &effect {
                 next_session += 1;
