@@ -11,17 +11,17 @@ use proto::message;
 use proto::replica::{Input, Replica};
 use proto::session::Peer;
 
-use crate::corpus::{Keys, work};
+use crate::corpus::work;
 use crate::dialogue::{self, Dialogue};
-use crate::stage::{Stage, wait_for};
+use crate::stage::{Stage, metric, wait_for};
 use crate::table::{Reach, Table};
 
 /// Bytes of answers judged in one turn with one fsync: what the running node lets wait.
 const TURN_BYTES: usize = comity::sync::ANSWERS_KIB_MAX * 1024;
 
 /// Everything a peer says to an empty replica.
-pub fn answers(stage: &Stage, source: &str) -> Dialogue {
-    let (keeper, _, _) = Keeper::open(&Folder::new(&stage.federation.folder(source)), false).unwrap();
+fn answers(stage: &Stage, source: &Path) -> Dialogue {
+    let (keeper, _, _) = Keeper::open(&Folder::new(source), false).unwrap();
     let mut replica = Replica::new(stage.keys.charter.clone());
     let records = keeper.reader().archive(keeper.federation());
     let heard = dialogue::sync(&mut replica, &records, &keeper.view().frontier);
@@ -30,7 +30,7 @@ pub fn answers(stage: &Stage, source: &str) -> Dialogue {
 }
 
 /// The node's own judging and keeping, fed from memory: seconds, and turns with an fsync.
-pub fn fed(folder: &Path, answers: &[Vec<u8>]) -> (f64, usize) {
+fn fed(folder: &Path, answers: &[Vec<u8>]) -> (f64, usize) {
     let (mut keeper, _, _) = Keeper::open(&Folder::new(folder), false).unwrap();
     let peer: Peer = "peer".into();
     let (mut inputs, mut bytes, mut turns) = (vec![Input::Connected(peer.clone())], 0, 0);
@@ -50,7 +50,7 @@ pub fn fed(folder: &Path, answers: &[Vec<u8>]) -> (f64, usize) {
 }
 
 /// The very frames, appended and fsynced as often, and nothing else: seconds.
-pub fn bare(folder: &Path, syncs: usize, scratch: &Path) -> f64 {
+fn bare(folder: &Path, syncs: usize, scratch: &Path) -> f64 {
     let reader = SegmentReader::new(&Folder::new(folder).store().join("segments"));
     let frames = reader.replay(Cursor::default(), None).filter_map(|item| match item.unwrap() {
         Replayed::Frame(frame) => Some((frame.kind, frame.payload)),
@@ -85,18 +85,27 @@ fn ceilings(answers: &[Vec<u8>], documents: u64) -> (f64, f64) {
     (hashed, 2_000.0 / began.elapsed().as_secs_f64())
 }
 
-/// The workload.
-pub fn run(stage: &mut Stage, table: &mut Table) {
+/// What a catch-up took.
+pub struct Taken {
+    /// Seconds until all was held.
+    pub held: f64,
+    /// Seconds until all was found by search.
+    pub searchable: f64,
+}
+
+/// The workload. Leaves the folders `source` and `reader`, both indexed, and `fed`, which is not.
+pub fn run(stage: &Stage, table: &mut Table) -> Taken {
     let documents = stage.documents;
-    let heard = answers(stage, "source");
-    stage.federation.replica("fed");
-    let (fed_seconds, turns) = fed(&stage.federation.folder("fed"), &heard.answers);
+    let (folder, _) = stage.holding("source", documents);
+    let heard = answers(stage, &folder);
+    let fed_folder = stage.replica("fed");
+    let (fed_seconds, turns) = fed(&fed_folder, &heard.answers);
     let (hashed, verified) = ceilings(&heard.answers, documents);
     drop(heard);
 
     let source = stage.federation.start("source", &[]);
     wait_for("the source has indexed", || source.status()["indexed"] == documents);
-    stage.federation.replica("reader");
+    stage.replica("reader");
     let reader = stage.federation.start("reader", &[&source]);
     let began = Instant::now();
     wait_for("all are held", || reader.status()["documents"] == documents);
@@ -107,33 +116,19 @@ pub fn run(stage: &mut Stage, table: &mut Table) {
     for number in (0..documents).step_by(documents as usize / 100) {
         assert_eq!(reader.get(&format!("/v1/documents/{}", work(number)))["version"], 1);
     }
-    let bare_seconds = bare(&stage.federation.folder("fed"), syncs, &stage.federation.folder("bare"));
-    let rate = |seconds: f64| documents as f64 / seconds;
-    let figure = format!("{:.0} documents/s over TCP", rate(held));
-    let fed_words = format!("{:.0}/s fed in process, {turns} fsyncs", rate(fed_seconds));
-    table.add("catch-up", figure.clone(), fed_words, fed_seconds / held, Reach::AtLeast(0.6));
-    let bare_words = format!("{:.0}/s bare segments, {syncs} fsyncs", rate(bare_seconds));
-    table.add("catch-up", figure.clone(), bare_words, bare_seconds / held, Reach::AtLeast(0.2));
-    let hashed_words = format!("{hashed:.0}/s SHA-256 of one core");
-    table.add("catch-up", figure.clone(), hashed_words, rate(held) / hashed, Reach::Shown);
-    let verified_words = format!("{verified:.0}/s verify_strict of one core");
-    table.add("catch-up", figure, verified_words, rate(held) / verified, Reach::Shown);
-    stage.searchable_seconds = searchable;
-    stage.catch_up_seconds = held;
     reader.stop();
     source.stop();
-}
+    let bare_seconds = bare(&fed_folder, syncs, &stage.federation.folder("bare"));
 
-/// Documents `0..n` under the keys, once for all workloads.
-pub fn source(stage: &Stage, name: &str, documents: u64) -> u64 {
-    stage.federation.replica(name);
-    let keys: &Keys = &stage.keys;
-    crate::corpus::fill(&stage.federation.folder(name), keys, &stage.corpus, 0, documents)
-}
-
-/// A number of a node's `/metrics`.
-pub fn metric(node: &crate::federation::Node, name: &str) -> usize {
-    let text = ureq::get(format!("http://{}/metrics", node.http)).call().unwrap().body_mut().read_to_string().unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.unwrap().parse().unwrap()
+    let rate = |seconds: f64| documents as f64 / seconds;
+    let figure = format!("{:.0} documents/s over TCP, {syncs} fsyncs", rate(held));
+    let words = format!("{:.0}/s fed in process, {turns} fsyncs", rate(fed_seconds));
+    table.add("catch-up", figure.clone(), words, fed_seconds / held, Reach::AtLeast(0.6));
+    let words = format!("{:.0}/s bare segments, {syncs} fsyncs", rate(bare_seconds));
+    table.add("catch-up", figure.clone(), words, bare_seconds / held, Reach::AtLeast(0.2));
+    let words = format!("{hashed:.0}/s SHA-256 of one core");
+    table.add("catch-up", figure.clone(), words, rate(held) / hashed, Reach::Shown);
+    let words = format!("{verified:.0}/s verify_strict of one core");
+    table.add("catch-up", figure, words, rate(held) / verified, Reach::Shown);
+    Taken { held, searchable }
 }

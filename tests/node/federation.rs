@@ -198,6 +198,11 @@ impl Node {
         self.get(&format!("/v1/search?q={query}"))["total"].as_u64().unwrap()
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.process.borrow().id()
+    }
+
     /// Kills it as a power cut would end it.
     pub fn kill(&self) {
         let mut process = self.process.borrow_mut();
