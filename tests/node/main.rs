@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod command_line;
+mod corpus;
 mod federation;
 mod hostile;
 mod kill;
