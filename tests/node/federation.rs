@@ -29,7 +29,12 @@ pub struct Node {
 impl Federation {
     /// Founds a federation whose members have these codes.
     pub fn found(codes: &[&str]) -> Federation {
-        let federation = Federation { home: tempfile::tempdir().unwrap() };
+        Federation::found_in(tempfile::tempdir().unwrap(), codes)
+    }
+
+    /// The same in a folder that was prepared, say with links to another disk.
+    pub fn found_in(home: tempfile::TempDir, codes: &[&str]) -> Federation {
+        let federation = Federation { home };
         let mut create =
             vec!["charter", "create", "--name", "Stories", "--out"].into_iter().map(str::to_owned).collect::<Vec<_>>();
         create.push(federation.charter().display().to_string());
@@ -196,6 +201,11 @@ impl Node {
 
     pub fn found(&self, query: &str) -> u64 {
         self.get(&format!("/v1/search?q={query}"))["total"].as_u64().unwrap()
+    }
+
+    /// Has it killed, without waiting until it is gone.
+    pub fn strike(&self) {
+        let _ = self.process.borrow_mut().kill();
     }
 
     /// Kills it as a power cut would end it.

@@ -5,10 +5,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod command_line;
+mod disk;
 mod federation;
 mod hostile;
 mod kill;
+mod moments;
 mod pages;
+mod power;
 mod proofs;
 mod restore;
 mod store;
