@@ -266,10 +266,13 @@ fn run(
             None => {}
             Some(Request::Publish(documents, reply)) => {
                 let done = keeper.publish(documents);
+                // Shown before it is answered: who publishes and asks at once finds it counted.
+                view.send_replace(keeper.view());
                 answer(done, reply, &mut spoken)?;
             }
             Some(Request::Withdraw(slug, reason, reply)) => {
                 let done = keeper.withdraw(&slug, &reason);
+                view.send_replace(keeper.view());
                 answer(done, reply, &mut spoken)?;
             }
             Some(Request::Addresses(peer, addresses)) => match keeper.publish_addresses(&peer, &addresses) {

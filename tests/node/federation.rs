@@ -11,6 +11,8 @@ use serde_json::Value;
 
 /// A generous limit for every condition; nothing is measured by it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How often one looks.
+const OFTEN: Duration = Duration::from_millis(20);
 
 /// Folders of members and replicas that share a charter.
 pub struct Federation {
@@ -235,17 +237,23 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
     while !holds() {
         assert!(began.elapsed() < PATIENCE, "waited a minute in vain: {what}");
-        std::thread::park_timeout(Duration::from_millis(20));
+        std::thread::park_timeout(OFTEN);
     }
 }
 
 /// Waits until all nodes hold and find the same, so many documents.
 pub fn wait_for_documents(nodes: &[&Node], documents: u64) {
     for node in nodes {
-        wait_until(&format!("{} holds and finds {documents} documents", node.name), || {
-            let status = node.status();
+        let mut status = Value::Null;
+        let complete = |status: &Value| {
             status["documents"] == documents && status["indexed"] == documents && status["missing_bodies"] == 0
-        });
+        };
+        let began = Instant::now();
+        while !complete(&status) {
+            assert!(began.elapsed() < PATIENCE, "{} does not hold and find {documents} documents: {status}", node.name);
+            std::thread::park_timeout(OFTEN);
+            status = node.status();
+        }
     }
     wait_until("all frontiers are equal", || {
         let frontiers: Vec<Value> = nodes.iter().map(|node| node.status()["frontier"].clone()).collect();
