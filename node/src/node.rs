@@ -81,6 +81,8 @@ pub struct Started {
     pub node: Node,
     /// What was mended at the start, in words.
     pub notes: Vec<String>,
+    /// The last arrival as of the start.
+    pub arrival: u64,
     /// Ends when the node does; the error says why it could not go on.
     pub ended: oneshot::Receiver<Result<(), KeeperError>>,
     /// Network metrics.
@@ -110,6 +112,7 @@ impl Node {
         let (network, events, mut streams) = network::start(settings, &mut registry).await?;
         let reader = keeper.reader();
         let (view_sender, view) = watch::channel(keeper.view());
+        let arrival = view.borrow().counts.arrival;
         let (inbox, requests) = mpsc::channel(INBOX_MAX);
         let (effects, effect_receiver) = mpsc::channel(SPEAKER_MAX);
         let (ended_sender, ended) = oneshot::channel();
@@ -140,7 +143,7 @@ impl Node {
         spawned.map_err(|error| NodeError::Thread(error.to_string()))?;
         let node = Node { inbox, view, network, reader, config };
         node.announce().await;
-        Ok(Started { node, notes, ended, registry })
+        Ok(Started { node, notes, arrival, ended, registry })
     }
 
     /// What can be seen of the keeper, as of its last turn.
