@@ -111,6 +111,7 @@ impl Node {
         };
         let (network, events, mut streams) = network::start(settings, &mut registry).await?;
         let reader = keeper.reader();
+        let (checked, end) = (reader.clone(), keeper.end());
         let (view_sender, view) = watch::channel(keeper.view());
         let arrival = view.borrow().counts.arrival;
         let (inbox, requests) = mpsc::channel(INBOX_MAX);
@@ -141,6 +142,8 @@ impl Node {
         // An own thread: it spends its life in fsync, where a task would hold up its neighbours.
         let spawned = std::thread::Builder::new().name("keeper".to_owned()).spawn(work);
         spawned.map_err(|error| NodeError::Thread(error.to_string()))?;
+        let checking = std::thread::Builder::new().name("checker".to_owned()).spawn(move || checked.check(end));
+        checking.map_err(|error| NodeError::Thread(error.to_string()))?;
         let node = Node { inbox, view, network, reader, config };
         node.announce().await;
         Ok(Started { node, notes, arrival, ended, registry })
