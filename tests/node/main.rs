@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod command_line;
+mod damage;
 mod disk;
 mod federation;
 mod hostile;
