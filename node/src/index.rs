@@ -179,11 +179,14 @@ pub struct Searcher {
 }
 
 impl Index {
-    /// Opens or creates the index in `path`; one that is damaged or of another version begins anew.
-    pub fn open(path: &Path) -> Result<(Index, Opened), IndexError> {
+    /// Opens or creates the index in `path`; one that is damaged, of another version or ahead of the store's last arrival
+    /// begins anew.
+    pub fn open(path: &Path, arrival: u64) -> Result<(Index, Opened), IndexError> {
         let existed = path.join("meta.json").exists();
         let reason = match Index::try_open(path) {
-            Ok((index, Some(cursor))) => return Ok((index, Opened { cursor, rebuilt: None })),
+            Ok((index, Some(cursor))) if cursor <= arrival => return Ok((index, Opened { cursor, rebuilt: None })),
+            // The store lost its tail, and what arrives now bears numbers that the index believes to have seen.
+            Ok((_, Some(_))) => "it is ahead of the store".to_owned(),
             Ok((index, None)) if !existed => return Ok((index, Opened { cursor: 0, rebuilt: None })),
             Ok((_, None)) => "it was made by another version".to_owned(),
             Err(error) => error.to_string(),
@@ -541,7 +544,7 @@ mod tests {
     #[test]
     fn a_librarian_finds_what_was_written_in_her_own_script_and_form() {
         let dir = tempfile::tempdir().unwrap();
-        let (mut index, _) = Index::open(dir.path()).unwrap();
+        let (mut index, _) = Index::open(dir.path(), 42).unwrap();
         index.put(&card("FI/a", "fi", "Täysistunnon puheet", "Puheiden litterointi eduskunnassa")).unwrap();
         index.put(&card("KE/b", "ar", "قانون الذكاء الاصطناعي", "الْقَانُونُ الجديد")).unwrap();
         index.put(&card("UY/c", "zh", "生成式人工智能服务管理暂行办法", "提供者应当")).unwrap();
@@ -571,7 +574,7 @@ mod tests {
     #[test]
     fn a_new_version_replaces_the_old_a_withdrawn_work_goes_and_the_cursor_stays() {
         let dir = tempfile::tempdir().unwrap();
-        let (mut index, opened) = Index::open(dir.path()).unwrap();
+        let (mut index, opened) = Index::open(dir.path(), 42).unwrap();
         assert_eq!(opened.cursor, 0);
         index.put(&card("FI/a", "en", "old", "text")).unwrap();
         index.put(&card("FI/a", "en", "new", "text")).unwrap();
@@ -581,11 +584,15 @@ mod tests {
         assert_eq!(index.searcher().search("text", &Filters::default(), 10, 0).unwrap().works, ["FI/a"]);
         assert_eq!(index.searcher().search("old", &Filters::default(), 10, 0).unwrap().total, 0);
         drop(index);
-        let (index, opened) = Index::open(dir.path()).unwrap();
+        let (index, opened) = Index::open(dir.path(), 42).unwrap();
         assert_eq!((opened.cursor, opened.rebuilt), (42, None));
         drop(index);
+        let (mut index, opened) = Index::open(dir.path(), 41).unwrap();
+        assert!(opened.cursor == 0 && opened.rebuilt.is_some());
+        index.commit(41).unwrap();
+        drop(index);
         std::fs::write(dir.path().join("meta.json"), "{").unwrap();
-        let (_, opened) = Index::open(dir.path()).unwrap();
+        let (_, opened) = Index::open(dir.path(), 42).unwrap();
         assert!(opened.cursor == 0 && opened.rebuilt.is_some());
     }
 }

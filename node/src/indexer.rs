@@ -14,8 +14,9 @@ use crate::front_matter::FrontMatter;
 use crate::index::{self, Card, Index, IndexError};
 use crate::keeper::View;
 use crate::markdown;
-use crate::reader::Reader;
+use crate::reader::{Kept, Reader};
 use crate::rows::{Says, StoreError, fold};
+use crate::segments::SegmentError;
 use crate::vocabulary;
 
 /// Arrivals read at once: bounds the memory a rebuild takes.
@@ -49,7 +50,7 @@ pub fn step(reader: &Reader, index: &mut Index, cursor: u64) -> Result<u64, Inde
                 member
             }
         };
-        let Some(kept) = reader.entry(*log, *place)? else { continue };
+        let Some(kept) = readable(reader.entry(*log, *place))? else { continue };
         if kept.entry.kind() < Kind::LawSummary as u32 {
             continue;
         }
@@ -83,6 +84,14 @@ pub fn catch_up(reader: &Reader, index: &mut Index, mut cursor: u64) -> Result<u
     Ok(cursor)
 }
 
+/// One damaged record must not end the index: it is passed over, and indexed when it comes again.
+fn readable(kept: Result<Option<Kept>, StoreError>) -> Result<Option<Kept>, StoreError> {
+    match kept {
+        Err(StoreError::Segments(SegmentError::Damaged { .. })) => Ok(None),
+        other => other,
+    }
+}
+
 /// A work as it is indexed; `None` where it is withdrawn, or its current version is not held.
 fn card(reader: &Reader, work: &str) -> Result<Option<Card>, StoreError> {
     let rows = reader.work(work)?;
@@ -93,7 +102,7 @@ fn card(reader: &Reader, work: &str) -> Result<Option<Card>, StoreError> {
     let Some(current) = state.current.first() else { return Ok(None) };
     let Some(row) = rows.iter().find(|row| row.digest == current.digest) else { return Ok(None) };
     let Says::Version(_, kind) = &row.says else { return Ok(None) };
-    let Some(kept) = reader.entry(row.log, row.index)? else { return Ok(None) };
+    let Some(kept) = readable(reader.entry(row.log, row.index))? else { return Ok(None) };
     let Some((publication, _)) = kept.body.as_deref().and_then(body::publication) else { return Ok(None) };
     let front = FrontMatter::of(*kind, &publication);
     let text = format!("{}\n{}", front.words(), markdown::to_text(&publication.text));

@@ -29,6 +29,7 @@ use crate::fence::{Fence, FenceError, Verdict};
 use crate::keystore::{self, KeyError, KeyName};
 use crate::reader::Reader;
 use crate::rows::{Says, StoreError, WorkRow, fold};
+use crate::segments::Cursor;
 use crate::store::{Counts, Store};
 
 /// Milliseconds a clock may be behind what was noted before without a word: what a correction by a time service takes back.
@@ -208,10 +209,16 @@ impl Keeper {
         self.store.reader()
     }
 
+    /// Up to where the records on disk can be checked.
+    pub fn end(&self) -> Cursor {
+        self.store.end()
+    }
+
     /// What can be seen from outside.
     pub fn view(&self) -> View {
         let mut recovering: Vec<String> =
             self.recovering.iter().map(|(key, why)| format!("log {key} may not be written: {why}")).collect();
+        recovering.extend(self.store.reader().damage().cloned());
         if !self.has_room() {
             recovering.push("the disk is full: nothing new is taken until some space is freed".to_owned());
         }

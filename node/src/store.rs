@@ -27,7 +27,7 @@ use crate::reader::Reader;
 use crate::rows::{
     LogHead, SCHEMA, StoreError, WorkRow, array, leaf_key, leaf_value, location, node_key, prefix, stands, table,
 };
-use crate::segments::{Cursor, Frame, Location, Replayed, Segments};
+use crate::segments::{Cursor, Frame, Location, Replayed, SegmentError, Segments};
 
 /// Bytes of page cache sled may take; its own reckoning is a hint, and a node has to live in 1 GB beside an index.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
@@ -114,7 +114,7 @@ impl Store {
             Health::SnapshotsDropped => opened.notes.push("damaged snapshots of sled were dropped".to_owned()),
             Health::SetAside { path, reason } => opened.notes.push(set_aside_words(&path, &reason)),
         }
-        let reader = Reader { engine, segments: segments.reader() };
+        let reader = Reader::new(engine, segments.reader(), dir.join(SUSPECT));
         let mut store = Store {
             dir: dir.to_owned(),
             segments,
@@ -134,6 +134,10 @@ impl Store {
         };
         match first.and_then(|()| store.logs().map(drop)) {
             Ok(()) => {}
+            Err(StoreError::Segments(SegmentError::Damaged { segment, offset })) => {
+                let why = format!("segment {segment} is damaged at offset {offset}");
+                store.rebuild(federation, &why, &mut opened)?;
+            }
             Err(error @ (StoreError::Newer { .. } | StoreError::Segments(_))) => return Err(error),
             Err(error) => store.rebuild(federation, &error.to_string(), &mut opened)?,
         }
@@ -164,6 +168,11 @@ impl Store {
     /// The latest time that was noted here, Unix milliseconds; arrivals never go back behind it.
     pub fn clock_ms(&self) -> u64 {
         self.clock_ms
+    }
+
+    /// Where the next record will be written: what is before it can be checked at any time.
+    pub fn end(&self) -> Cursor {
+        self.segments.end()
     }
 
     /// A read handle.
@@ -510,8 +519,8 @@ impl Store {
     /// Why the engine is not to be believed, `None` where it is.
     fn doubt(&self) -> Result<Option<String>, StoreError> {
         let engine = &self.reader.engine;
-        if self.dir.join(SUSPECT).exists() {
-            return Ok(Some("it failed while in use".to_owned()));
+        if let Ok(why) = fs::read_to_string(self.dir.join(SUSPECT)) {
+            return Ok(Some(if why.is_empty() { "it failed while in use".to_owned() } else { why }));
         }
         let schema = engine.get(table::META, b"schema")?.and_then(|bytes| array(&bytes, 0)).map(u32::from_be_bytes);
         match schema {
@@ -527,16 +536,25 @@ impl Store {
             }
             _ => {}
         }
+        // A kill between the batch of a record and that of the cursor, and then a disk that lost the record: the cursor alone
+        // does not tell.
+        if self.reader.newest_place()?.is_some_and(|place| place >= self.segments.end()) {
+            return Ok(Some("it is ahead of the segments".to_owned()));
+        }
         if engine.get(table::META, b"clean")?.is_none_or(|value| value != [1]) {
             // After a crash every page is read once, because damage shows only then; an error here ends in a rebuild.
             engine.check()?;
+            // And every record: a crash in the middle of a rebuild may have left damage behind that nobody noted.
+            if let Some(damage) = self.reader.unknown_damage(self.segments.end())? {
+                return Ok(Some(format!("segment {} is damaged at offset {}", damage.segment, damage.offset)));
+            }
         }
         Ok(None)
     }
 
     fn rebuild(&mut self, federation: &Digest, reason: &str, opened: &mut Opened) -> Result<(), StoreError> {
         let (engine, aside) = self.reader.engine.clone().set_aside()?;
-        self.reader.engine = engine;
+        self.reader = Reader::new(engine, self.segments.reader(), self.dir.join(SUSPECT));
         opened.notes.push(set_aside_words(&aside, reason));
         self.open_run.clear();
         self.load(federation)?;

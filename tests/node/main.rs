@@ -6,10 +6,14 @@
 
 mod command_line;
 mod corpus;
+mod damage;
+mod disk;
 mod federation;
 mod hostile;
 mod kill;
+mod moments;
 mod pages;
+mod power;
 mod proofs;
 mod restore;
 mod store;
