@@ -16,7 +16,7 @@ use proto::tree::{Compact, Hashes};
 use crate::engine::Engine;
 use crate::frame::{self, Damage, unplace};
 use crate::rows::{
-    LogHead, Owner, StoreError, WorkRow, array, arrival, body_location, leaf_key, location, node_key, prefix, table,
+    Arrivals, LEAVES_PER_ROW, Leaf, LogHead, Owner, StoreError, WorkRow, array, leaves_key, node_key, prefix, table,
 };
 use crate::segments::{Cursor, Frame, Location, Replayed, SegmentError, SegmentReader};
 
@@ -106,13 +106,18 @@ impl Reader {
         rows.into_iter().map(|row| read(row).ok_or(StoreError::Damaged(table::LOGS))).collect()
     }
 
+    /// Where the records of one entry are.
+    pub(crate) fn leaf(&self, log: u32, index: u64) -> Result<Option<Leaf>, StoreError> {
+        let row = self.engine.get(table::LEAVES, &leaves_key(log, index))?;
+        Ok(row.and_then(|row| Leaf::of(&row, index)))
+    }
+
     /// One entry with its body, by the log's local number.
     pub fn entry(&self, log: u32, index: u64) -> Result<Option<Kept>, StoreError> {
-        let Some(leaf) = self.engine.get(table::LEAVES, &leaf_key(log, index))? else { return Ok(None) };
-        let at = location(&leaf, 32).ok_or(StoreError::Damaged(table::LEAVES))?;
-        let frame = self.frame(&at)?;
+        let Some(leaf) = self.leaf(log, index)? else { return Ok(None) };
+        let frame = self.frame(&leaf.entry)?;
         let entry = Entry::parse_anywhere(&frame.payload).map_err(|_| StoreError::Damaged(table::LEAVES))?;
-        let body = match body_location(&leaf) {
+        let body = match leaf.body {
             None => None,
             // A body damaged on disk reads as one that is not held, until a new start fetches it.
             Some(at) => self.frame(&at).ok().and_then(|frame| {
@@ -159,22 +164,39 @@ impl Reader {
 
     /// Places of the entries that arrived after `cursor`, in order of arrival: arrival, log, index.
     pub fn arrivals(&self, cursor: u64, limit: usize) -> Result<Vec<(u64, u32, u64)>, StoreError> {
-        let rows = self.engine.scan(table::ARRIVALS, &(cursor + 1).to_be_bytes(), None, limit)?;
-        rows.iter().map(|row| arrival(row).ok_or(StoreError::Damaged(table::ARRIVALS))).collect()
+        // The row that the cursor is in began before it.
+        let before = self.engine.scan_back(table::ARRIVALS, Some(&(cursor + 1).to_be_bytes()), 1)?;
+        let after = self.engine.scan(table::ARRIVALS, &(cursor + 1).to_be_bytes(), None, limit)?;
+        let mut places = Vec::new();
+        for row in before.iter().chain(&after) {
+            let row = Arrivals::read(row).ok_or(StoreError::Damaged(table::ARRIVALS))?;
+            places.extend(row.each().filter(|(arrival, ..)| *arrival > cursor));
+            if places.len() >= limit {
+                break;
+            }
+        }
+        places.truncate(limit);
+        Ok(places)
     }
 
     /// Places of the newest entries before arrival `below`, newest first.
     pub fn newest(&self, below: Option<u64>, limit: usize) -> Result<Vec<(u64, u32, u64)>, StoreError> {
-        let below = below.map(u64::to_be_bytes);
-        let rows = self.engine.scan_back(table::ARRIVALS, below.as_ref().map(|key| key.as_slice()), limit)?;
-        rows.iter().map(|row| arrival(row).ok_or(StoreError::Damaged(table::ARRIVALS))).collect()
+        let end = below.map(u64::to_be_bytes);
+        let rows = self.engine.scan_back(table::ARRIVALS, end.as_ref().map(|key| key.as_slice()), limit)?;
+        let mut places = Vec::new();
+        for row in &rows {
+            let row = Arrivals::read(row).ok_or(StoreError::Damaged(table::ARRIVALS))?;
+            places.extend(row.each().rev().filter(|(arrival, ..)| below.is_none_or(|below| *arrival < below)));
+        }
+        places.truncate(limit);
+        Ok(places)
     }
 
     /// Where the newest record begins that the engine knows of.
     pub(crate) fn newest_place(&self) -> Result<Option<Cursor>, StoreError> {
         let Some((_, log, index)) = self.newest(None, 1)?.first().copied() else { return Ok(None) };
-        let leaf = self.engine.get(table::LEAVES, &leaf_key(log, index))?.ok_or(StoreError::Damaged(table::LEAVES))?;
-        let places = [location(&leaf, 32), body_location(&leaf)];
+        let leaf = self.leaf(log, index)?.ok_or(StoreError::Damaged(table::LEAVES))?;
+        let places = [Some(leaf.entry), leaf.body];
         Ok(places.into_iter().flatten().map(|at| Cursor { segment: at.segment, offset: at.offset }).max())
     }
 
@@ -225,10 +247,9 @@ impl Archive for Records {
 
     fn leaf(&self, log: &PublicKey, index: u64) -> Result<Option<StoredLeaf>, StoreError> {
         let Some(number) = self.reader.number(log)? else { return Ok(None) };
-        let Some(leaf) = self.reader.engine.get(table::LEAVES, &leaf_key(number, index))? else { return Ok(None) };
-        let at = location(&leaf, 32).ok_or(StoreError::Damaged(table::LEAVES))?;
-        let Ok(entry) = self.reader.frame(&at) else { return Ok(None) };
-        let body = body_location(&leaf).and_then(|at| self.reader.frame(&at).ok());
+        let Some(leaf) = self.reader.leaf(number, index)? else { return Ok(None) };
+        let Ok(entry) = self.reader.frame(&leaf.entry) else { return Ok(None) };
+        let body = leaf.body.and_then(|at| self.reader.frame(&at).ok());
         let body = body.and_then(|frame| unplace(&frame.payload).map(|(_, _, packed)| packed.to_vec()));
         Ok(Some((entry.payload, body)))
     }
@@ -251,18 +272,24 @@ impl Hashes for LogHashes {
         let kept = level - level % 8;
         let count = 1usize << (level - kept);
         let first = index << (level - kept);
-        let rows = if kept == 0 {
-            self.engine
-                .scan(table::LEAVES, &leaf_key(number, first), Some(&leaf_key(number, first + count as u64)), count)
-                .ok()?
+        let mut tree = Compact::new();
+        if kept == 0 {
+            let last = first + count as u64 - 1;
+            let (from, until) = (leaves_key(number, first), leaves_key(number, last + LEAVES_PER_ROW));
+            let mut rows = self.engine.scan(table::LEAVES, &from, Some(&until), count + 1).ok()?.into_iter();
+            let mut row = rows.next()?.1;
+            for index in first..=last {
+                if index > first && index.is_multiple_of(LEAVES_PER_ROW) {
+                    row = rows.next()?.1;
+                }
+                tree.push(Leaf::of(&row, index)?.digest, |_, _, _| {});
+            }
         } else {
             let (from, until) = (node_key(number, kept, first), node_key(number, kept, first + count as u64));
-            self.engine.scan(table::NODES, &from, Some(&until), count).ok()?
-        };
-        let mut tree = Compact::new();
-        for (_, value) in &rows {
-            tree.push(Digest::try_from(value.get(..32)?).ok()?, |_, _, _| {});
+            for (_, value) in self.engine.scan(table::NODES, &from, Some(&until), count).ok()? {
+                tree.push(Digest::try_from(value.get(..32)?).ok()?, |_, _, _| {});
+            }
         }
-        (rows.len() == count).then(|| tree.root())
+        (tree.size() == count as u64).then(|| tree.root())
     }
 }

@@ -13,11 +13,15 @@ use proto::tree::Compact;
 use proto::work;
 use thiserror::Error;
 
-use crate::engine::EngineError;
+use crate::engine::{Batch, EngineError};
 use crate::segments::{Location, SegmentError};
 
 /// Version of the engine's layout. Another one is rebuilt from the segments; a newer one is refused.
-pub(crate) const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 2;
+/// Leaves of one row: sled's cost is by the row, and a row must stay far below what it keeps in one piece.
+pub(crate) const LEAVES_PER_ROW: u64 = 32;
+/// Bytes of a leaf: its digest and two locations.
+const LEAF_BYTES: usize = 56;
 
 /// Why the store cannot go on. The node stops; after its cause is removed, a start finds a sound state.
 #[derive(Debug, Error)]
@@ -52,11 +56,11 @@ pub(crate) mod table {
     pub const LOGS: u8 = 1;
     /// n -> the head: see `LogHead`.
     pub const HEADS: u8 = 2;
-    /// n, index -> leaf hash, location of the entry, location of the body (zeros: none).
+    /// n, index / 32 -> of each of those leaves: see `Leaf`.
     pub const LEAVES: u8 = 3;
     /// n, level (8, 16 ..), index -> hash of a complete subtree.
     pub const NODES: u8 = 4;
-    /// Arrival -> n, index.
+    /// First arrival -> n, index, and how many arrived one after the other.
     pub const ARRIVALS: u8 = 5;
     /// `CODE/slug`, 0, 1 (version) or 2 (withdrawal), digest -> see `WorkRow`.
     pub const WORKS: u8 = 6;
@@ -241,26 +245,85 @@ pub(crate) fn node_key(log: u32, level: u8, index: u64) -> [u8; 13] {
     key
 }
 
-pub(crate) fn leaf_value(digest: &Digest, at: &Location, body: Option<Location>) -> Vec<u8> {
-    let body = body.map_or([0; 12], |at| at.to_bytes());
-    [digest.as_bytes().as_slice(), &at.to_bytes(), &body].concat()
+/// Where a leaf's row is.
+pub(crate) fn leaves_key(log: u32, index: u64) -> [u8; 12] {
+    leaf_key(log, index / LEAVES_PER_ROW)
 }
 
-pub(crate) fn location(leaf: &[u8], at: usize) -> Option<Location> {
-    Location::from_bytes(leaf.get(at..at + 12)?)
+/// A leaf in its row: its hash, and where its records are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leaf {
+    pub(crate) digest: Digest,
+    pub(crate) entry: Location,
+    pub(crate) body: Option<Location>,
 }
 
-pub(crate) fn body_location(leaf: &[u8]) -> Option<Location> {
-    leaf.get(44..56).filter(|bytes| bytes.iter().any(|byte| *byte != 0)).and_then(Location::from_bytes)
+impl Leaf {
+    /// The leaf of an index out of its row.
+    pub(crate) fn of(row: &[u8], index: u64) -> Option<Leaf> {
+        let at = (index % LEAVES_PER_ROW) as usize * LEAF_BYTES;
+        let bytes = row.get(at..at + LEAF_BYTES)?;
+        let body = bytes.get(44..).filter(|bytes| bytes.iter().any(|byte| *byte != 0));
+        Some(Leaf {
+            digest: Digest::try_from(bytes.get(..32)?).ok()?,
+            entry: Location::from_bytes(bytes.get(32..44)?)?,
+            body: body.and_then(Location::from_bytes),
+        })
+    }
+
+    /// Puts it in its place of a row that holds all leaves before it. What a crash left after it goes.
+    pub(crate) fn append(&self, row: &mut Vec<u8>, index: u64) {
+        row.resize((index % LEAVES_PER_ROW) as usize * LEAF_BYTES, 0);
+        row.extend_from_slice(&self.to_bytes());
+    }
+
+    /// Puts it in place of the one that is there.
+    pub(crate) fn replace(&self, row: &mut [u8], index: u64) {
+        let at = (index % LEAVES_PER_ROW) as usize * LEAF_BYTES;
+        if let Some(place) = row.get_mut(at..at + LEAF_BYTES) {
+            place.copy_from_slice(&self.to_bytes());
+        }
+    }
+
+    fn to_bytes(self) -> [u8; LEAF_BYTES] {
+        let mut bytes = [0; LEAF_BYTES];
+        bytes[..32].copy_from_slice(self.digest.as_bytes());
+        bytes[32..44].copy_from_slice(&self.entry.to_bytes());
+        if let Some(body) = self.body {
+            bytes[44..].copy_from_slice(&body.to_bytes());
+        }
+        bytes
+    }
 }
 
-pub(crate) fn arrival(row: &(Vec<u8>, Vec<u8>)) -> Option<(u64, u32, u64)> {
-    let (key, place) = row;
-    Some((
-        u64::from_be_bytes(array(key, 0)?),
-        u32::from_be_bytes(array(place, 0)?),
-        u64::from_be_bytes(array(place, 4)?),
-    ))
+/// Entries of one log that arrived one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrivals {
+    pub(crate) first: u64,
+    pub(crate) log: u32,
+    pub(crate) index: u64,
+    pub(crate) count: u32,
+}
+
+impl Arrivals {
+    pub(crate) fn read((key, value): &(Vec<u8>, Vec<u8>)) -> Option<Arrivals> {
+        Some(Arrivals {
+            first: u64::from_be_bytes(array(key, 0)?),
+            log: u32::from_be_bytes(array(value, 0)?),
+            index: u64::from_be_bytes(array(value, 4)?),
+            count: u32::from_be_bytes(array(value, 12)?),
+        })
+    }
+
+    pub(crate) fn put(&self, batch: &mut Batch) {
+        let value = [leaf_key(self.log, self.index).as_slice(), &self.count.to_be_bytes()].concat();
+        batch.put(table::ARRIVALS, &self.first.to_be_bytes(), &value);
+    }
+
+    /// Each of them: arrival, log, index.
+    pub(crate) fn each(self) -> impl DoubleEndedIterator<Item = (u64, u32, u64)> {
+        (0..u64::from(self.count)).map(move |at| (self.first + at, self.log, self.index + at))
+    }
 }
 
 pub(crate) fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {

@@ -25,7 +25,8 @@ use crate::engine::{Batch, Engine, Health};
 use crate::frame::{self, Damage, place, unplace};
 use crate::reader::Reader;
 use crate::rows::{
-    LogHead, SCHEMA, StoreError, WorkRow, array, leaf_key, leaf_value, location, node_key, prefix, stands, table,
+    Arrivals, LEAVES_PER_ROW, Leaf, LogHead, SCHEMA, StoreError, WorkRow, array, leaf_key, leaves_key, node_key,
+    prefix, stands, table,
 };
 use crate::segments::{Cursor, Frame, Location, Replayed, SegmentError, Segments};
 
@@ -34,7 +35,7 @@ const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 /// Entries of a run that go into one engine batch: larger ones made sled slower and its file bigger.
 const BATCH_ENTRIES: usize = 64;
 /// Bytes of segments after which the engine is flushed, so that a start replays at most this much.
-const FLUSH_BYTES: u64 = 64 * 1024 * 1024;
+const FLUSH_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes of an address entry's body that the phone book takes: eight addresses, and what protobuf adds.
 const ADDRESS_BODY_BYTES_MAX: usize = 3 * 1024;
 /// File that says the engine failed while it was in use.
@@ -397,10 +398,15 @@ impl Store {
 
     fn index_run(&mut self, log: PublicKey, mut head: LogHead, run: &[Placed]) -> Result<(), StoreError> {
         let number = head.number;
+        let mut row = match head.tree.size() % LEAVES_PER_ROW {
+            0 => Vec::new(),
+            _ => self.reader.engine.get(table::LEAVES, &leaves_key(number, head.tree.size()))?.unwrap_or_default(),
+        };
         for part in run.chunks(BATCH_ENTRIES) {
             let mut batch = Batch::default();
+            let mut arrived: Option<Arrivals> = None;
             for placed in part {
-                let entry = &placed.entry;
+                let (entry, index) = (&placed.entry, placed.entry.index());
                 let digest = entry.digest();
                 head.tree.push(digest, |level, index, hash| {
                     if level > 0 && level.is_multiple_of(8) {
@@ -408,13 +414,28 @@ impl Store {
                     }
                 });
                 head.body_bytes += u64::from(entry.body_size());
-                let body_at = placed.body.as_ref().map(|(at, _)| *at);
-                batch.put(table::LEAVES, &leaf_key(number, entry.index()), &leaf_value(&digest, &placed.at, body_at));
-                batch.put(table::ARRIVALS, &placed.arrival.to_be_bytes(), &leaf_key(number, entry.index()));
+                let body = placed.body.as_ref().map(|(at, _)| *at);
+                Leaf { digest, entry: placed.at, body }.append(&mut row, index);
+                if (index + 1).is_multiple_of(LEAVES_PER_ROW) {
+                    batch.put(table::LEAVES, &leaves_key(number, index), &row);
+                }
+                arrived = match arrived {
+                    Some(arrived) if arrived.first + u64::from(arrived.count) == placed.arrival => {
+                        Some(Arrivals { count: arrived.count + 1, ..arrived })
+                    }
+                    other => {
+                        other.iter().for_each(|arrived| arrived.put(&mut batch));
+                        Some(Arrivals { first: placed.arrival, log: number, index, count: 1 })
+                    }
+                };
                 match &placed.body {
-                    None => batch.put(table::WANTS, &leaf_key(number, entry.index()), &[]),
+                    None => batch.put(table::WANTS, &leaf_key(number, index), &[]),
                     Some((_, bytes)) => self.catalogue(&mut batch, number, &head.open, entry, bytes)?,
                 }
+            }
+            arrived.iter().for_each(|arrived| arrived.put(&mut batch));
+            if let Some(last) = part.last().filter(|last| !(last.entry.index() + 1).is_multiple_of(LEAVES_PER_ROW)) {
+                batch.put(table::LEAVES, &leaves_key(number, last.entry.index()), &row);
             }
             self.counts.entries += part.len() as u64;
             self.put_counts(&mut batch);
@@ -442,13 +463,14 @@ impl Store {
         let (number, open) = (head.number, head.open.clone());
         let Some(kept) = self.reader.entry(number, index)? else { return Ok(()) };
         let Ok(bytes) = body::unpack(packed, &kept.entry) else { return Ok(()) };
-        let key = leaf_key(number, index);
-        let leaf = self.reader.engine.get(table::LEAVES, &key)?.ok_or(StoreError::Damaged(table::LEAVES))?;
-        let entry_at = location(&leaf, 32).ok_or(StoreError::Damaged(table::LEAVES))?;
+        let key = leaves_key(number, index);
+        let mut row = self.reader.engine.get(table::LEAVES, &key)?.ok_or(StoreError::Damaged(table::LEAVES))?;
+        let leaf = Leaf::of(&row, index).ok_or(StoreError::Damaged(table::LEAVES))?;
+        Leaf { body: Some(at), ..leaf }.replace(&mut row, index);
         let mut batch = Batch::default();
-        batch.put(table::LEAVES, &key, &leaf_value(&kept.entry.digest(), &entry_at, Some(at)));
-        batch.remove(table::WANTS, &key);
-        batch.put(table::ARRIVALS, &arrival.to_be_bytes(), &key);
+        batch.put(table::LEAVES, &key, &row);
+        batch.remove(table::WANTS, &leaf_key(number, index));
+        Arrivals { first: arrival, log: number, index, count: 1 }.put(&mut batch);
         self.catalogue(&mut batch, number, &open, &kept.entry, &bytes)?;
         self.put_counts(&mut batch);
         self.reader.engine.apply(batch)?;
