@@ -1,0 +1,57 @@
+// A libp2p peer of a federation: TCP, Noise, Yamux, identify and gossipsub, all of them js-libp2p's.
+import './platform.js';
+import { noise } from '@chainsafe/libp2p-noise';
+import { yamux } from '@chainsafe/libp2p-yamux';
+import { gossipsub } from '@libp2p/gossipsub';
+import { identify } from '@libp2p/identify';
+import { tcp } from '@libp2p/tcp';
+import { multiaddr } from '@multiformats/multiaddr';
+import { createLibp2p } from 'libp2p';
+import { hex } from './bytes.js';
+
+export class Peer {
+  static async start(federation) {
+    const peer = new Peer();
+    peer.topic = `comity/${hex(federation)}`;
+    peer.libp2p = await createLibp2p({
+      transports: [tcp()],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux()],
+      services: {
+        // Nodes keep connections only with peers that name their federation here.
+        identify: (components) => {
+          const service = identify()(components);
+          service.host.protocolVersion = `/comity/${hex(federation)}/1`;
+          return service;
+        },
+        // The author of a message is not who sends it: no `from`, no `seqno`, no signature of a peer.
+        gossip: gossipsub({ globalSignaturePolicy: 'StrictNoSign' }),
+      },
+    });
+    return peer;
+  }
+
+  async call(address, signal) {
+    this.connection = await this.libp2p.dial(multiaddr(address), { signal });
+  }
+
+  openSync(signal) {
+    return this.connection.newStream('/comity/sync/1', { signal });
+  }
+
+  /** Joins the topic; `judge` says of each message whether to accept, ignore or reject it. Resolves in the node's mesh. */
+  async join(judge, signal) {
+    const { gossip } = this.libp2p.services;
+    gossip.topicValidators.set(this.topic, (_, message) => judge(message.data));
+    const grafted = new Promise((resolve, reject) => {
+      gossip.addEventListener('gossipsub:graft', ({ detail }) => detail.topic === this.topic && resolve());
+      signal.addEventListener('abort', () => reject(new Error('nobody took us into the mesh')));
+    });
+    gossip.subscribe(this.topic);
+    await grafted;
+  }
+
+  stop() {
+    return this.libp2p.stop();
+  }
+}
