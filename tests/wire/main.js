@@ -1,8 +1,9 @@
 // node main.js FEDERATION.PROTO CHARTER MULTIADDR
 //
-// Meets a running node as a stranger that knows the charter: syncs, joins the gossip, verifies the next document that the
-// node publishes, and shows that both hold the same. Every line on stdout is JSON. Written from `proto/README.md`.
+// A stranger that knows the charter meets a running node. It does what the lines of its input say, `sync` or `join`, tells of
+// each document that it hears and verifies, and ends with its input. Every line of its output is JSON.
 import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
 import { hex, need } from './bytes.js';
 import { readCharter } from './note.js';
 import { Peer } from './peer.js';
@@ -10,36 +11,37 @@ import { Replica } from './replica.js';
 import { sync } from './sync.js';
 import { decode, loadShapes } from './wire.js';
 
-const PATIENCE = 60_000;
+const FIRST_DOCUMENT = 32; // smaller kinds are the log's own business and the phone book
 
 const say = (line) => console.log(JSON.stringify(line));
 
+/** Judges a message for gossipsub, and tells of it if it is a document and the next of its log. */
+function hear(replica, bytes) {
+  const { verdict, why, log, item } = replica.hear(bytes);
+  if (verdict === 'reject') say({ rejected: why });
+  if (item?.entry.kind >= FIRST_DOCUMENT) {
+    const { entry, leaf, body } = item;
+    const slug = body && decode('Publication', body).slug;
+    say({ heard: { member: log.member.code, index: entry.index, digest: hex(leaf), slug } });
+  }
+  return verdict;
+}
+
 async function main(shapes, charter, address) {
-  const signal = AbortSignal.timeout(PATIENCE);
   await loadShapes(shapes);
   const replica = new Replica(readCharter(await readFile(charter)));
   const peer = await Peer.start(replica.federation);
-  await peer.call(address, signal);
-  const synced = async () => ({ ...(await sync(await peer.openSync(signal), replica)), frontier: hex(replica.frontier.digest) });
-  say({ synced: await synced() });
-
-  const document = Promise.withResolvers();
-  signal.addEventListener('abort', () => document.reject(new Error('nothing was published')));
-  await peer.join((bytes) => {
-    const { verdict, why, log, item } = replica.hear(bytes);
-    if (verdict === 'reject') document.reject(new Error(why));
-    if (item) document.resolve({ log, item });
-    return verdict;
-  }, signal);
-  say({ joined: peer.topic });
-
-  const { log, item } = await document.promise;
-  const { slug, title } = decode('Publication', item.body);
-  say({ heard: { member: log.member.code, slug, title, index: item.entry.index, digest: hex(item.leaf) } });
-
-  const last = await synced();
-  need(last.equal, 'the frontiers differ');
-  say({ synced: last });
+  await peer.call(address);
+  for await (const command of createInterface({ input: process.stdin })) {
+    need(command === 'sync' || command === 'join', `what is ${command}?`);
+    if (command === 'sync') {
+      const came = await sync(await peer.openSync(), replica);
+      say({ ...came, frontier: hex(replica.frontier.digest) });
+    } else {
+      await peer.join((bytes) => hear(replica, bytes));
+      say({ joined: peer.topic });
+    }
+  }
   await peer.stop();
 }
 

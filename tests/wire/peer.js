@@ -7,7 +7,7 @@ import { identify } from '@libp2p/identify';
 import { tcp } from '@libp2p/tcp';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
-import { hex } from './bytes.js';
+import { hex, sha256 } from './bytes.js';
 
 export class Peer {
   static async start(federation) {
@@ -25,27 +25,29 @@ export class Peer {
           return service;
         },
         // The author of a message is not who sends it: no `from`, no `seqno`, no signature of a peer.
-        gossip: gossipsub({ globalSignaturePolicy: 'StrictNoSign' }),
+        gossip: gossipsub({
+          globalSignaturePolicy: 'StrictNoSign',
+          msgIdFn: ({ topic, data }) => sha256(topic, Buffer.of(0), data).subarray(0, 20),
+        }),
       },
     });
     return peer;
   }
 
-  async call(address, signal) {
-    this.connection = await this.libp2p.dial(multiaddr(address), { signal });
+  async call(address) {
+    this.connection = await this.libp2p.dial(multiaddr(address));
   }
 
-  openSync(signal) {
-    return this.connection.newStream('/comity/sync/1', { signal });
+  openSync() {
+    return this.connection.newStream('/comity/sync/1');
   }
 
   /** Joins the topic; `judge` says of each message whether to accept, ignore or reject it. Resolves in the node's mesh. */
-  async join(judge, signal) {
+  async join(judge) {
     const { gossip } = this.libp2p.services;
     gossip.topicValidators.set(this.topic, (_, message) => judge(message.data));
-    const grafted = new Promise((resolve, reject) => {
+    const grafted = new Promise((resolve) => {
       gossip.addEventListener('gossipsub:graft', ({ detail }) => detail.topic === this.topic && resolve());
-      signal.addEventListener('abort', () => reject(new Error('nobody took us into the mesh')));
     });
     gossip.subscribe(this.topic);
     await grafted;

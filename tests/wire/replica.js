@@ -19,6 +19,11 @@ class Log {
     this.tree = new Tree();
     this.items = [];
   }
+
+  /** The places from this one on whose bodies have not come. */
+  missing(from) {
+    return this.items.flatMap(({ body }, index) => (index >= from && !body ? [index] : []));
+  }
 }
 
 export class Replica {
@@ -51,14 +56,6 @@ export class Replica {
     });
     const first = wants.filter((want) => want.first);
     return first.length > 0 ? first : wants;
-  }
-
-  /** The bodies that have not come. */
-  missing() {
-    return [...this.logs.values()].flatMap(({ key, items }) => {
-      const indexes = items.flatMap((item, index) => (item.body ? [] : [index]));
-      return indexes.length > 0 ? [{ log: key, indexes: indexes.slice(0, 256) }] : [];
-    });
   }
 
   /** Takes a run of entries, which its closing must prove. */
