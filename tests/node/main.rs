@@ -13,3 +13,4 @@ mod proofs;
 mod restore;
 mod store;
 mod sync;
+mod wire;
