@@ -1,10 +1,11 @@
 // node main.js FEDERATION.PROTO CHARTER MULTIADDR
 //
-// A stranger that knows the charter meets a running node. It does what the lines of its input say, `sync` or `join`, tells of
-// each document that it hears and verifies, and ends with its input. Every line of its output is JSON.
+// A stranger that knows the charter meets a running node. It does what the lines of its input say, `sync` or `join`, tells
+// of each document that it hears and verifies, and ends with its input. Every line of its output is JSON. Written from
+// `proto/README.md`: what one of the two gets wrong, the other shows.
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
-import { hex, need } from './bytes.js';
+import { hex, need, Wrong } from './bytes.js';
 import { readCharter } from './note.js';
 import { Peer } from './peer.js';
 import { Replica } from './replica.js';
@@ -48,6 +49,6 @@ async function main(shapes, charter, address) {
 try {
   await main(...process.argv.slice(2));
 } catch (error) {
-  console.error(`NOT VERIFIED: ${error.stack}`);
+  console.error(`NOT VERIFIED: ${error instanceof Wrong ? error.message : error.stack}`);
   process.exit(1);
 }

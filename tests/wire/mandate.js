@@ -3,36 +3,40 @@ import { hex, same } from './bytes.js';
 import { isKey } from './note.js';
 import { decodeExactly } from './wire.js';
 
-const [DELEGATE, REVOKE, DRAFT, DRAFT_SIGNATURE] = [2, 3, 4, 5];
-const SHAPES = { [DELEGATE]: 'Delegate', [REVOKE]: 'Revoke', [DRAFT]: 'Draft', [DRAFT_SIGNATURE]: 'DraftSignature' };
+const [OPEN, DELEGATE, REVOKE, DRAFT, DRAFT_SIGNATURE] = [1, 2, 3, 4, 5];
+const ACTS = {
+  [OPEN]: { shape: 'Open' }, // again, and without effect
+  [DELEGATE]: { shape: 'Delegate', isSound: ({ deskKey }) => isKey(deskKey) },
+  [REVOKE]: { shape: 'Revoke', isSound: ({ cut }) => cut !== null && isKey(cut.log) && cut.root.length === 32 },
+  [DRAFT]: { shape: 'Draft' },
+  [DRAFT_SIGNATURE]: { shape: 'DraftSignature' },
+};
 const DESKS = 16;
 
 export class Mandate {
-  constructor(identities) {
-    this.identities = identities; // the keys of the charter, in hex: never desks
-    this.desks = new Map(); // every desk that was validly delegated: key in hex -> what it is called
-    this.cuts = new Map(); // key in hex -> size and root
+  constructor() {
+    this.desks = new Map(); // every key that was validly delegated, in hex -> where its log was cut, or null
     this.isInert = false; // from the first body on that a newer Comity wrote
   }
 
   /** Takes the next entry after the first. */
   read(kind, body) {
-    const shape = SHAPES[kind];
-    const { fields, exact } = shape ? decodeExactly(shape, body) : { exact: false };
-    this.isInert ||= !exact;
+    const { shape, isSound = () => true } = ACTS[kind] ?? {};
+    const { fields, exact } = shape ? decodeExactly(shape, body) : {};
+    this.isInert ||= !exact || !isSound(fields);
     if (this.isInert) return;
-    if (kind === DELEGATE) this.#delegate(fields.deskKey, fields.desk);
-    if (kind === REVOKE) this.#revoke(fields.cut);
+    if (kind === DELEGATE) this.#delegate(hex(fields.deskKey));
+    if (kind === REVOKE) this.#revoke(hex(fields.cut.log), fields.cut);
   }
 
-  #delegate(key, name) {
-    const [id, held] = [hex(key), [...this.desks.keys()].filter((desk) => !this.cuts.has(desk))];
-    const isVoid = held.length >= DESKS || held.includes(id) || this.cuts.has(id) || this.identities.has(id);
-    if (!isVoid && isKey(key)) this.desks.set(id, name);
+  /** Void for a key this log ever delegated, cut since or not, and while sixteen are not cut. */
+  #delegate(key) {
+    const uncut = [...this.desks.values()].filter((cut) => cut === null);
+    if (!this.desks.has(key) && uncut.length < DESKS) this.desks.set(key, null);
   }
 
-  #revoke(cut) {
-    if (!this.cuts.has(hex(cut.log))) this.cuts.set(hex(cut.log), { size: cut.size, root: cut.root });
+  #revoke(key, cut) {
+    if (this.desks.get(key) === null) this.desks.set(key, cut);
   }
 }
 

@@ -7,6 +7,7 @@ const ORDER_8 = [
   '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
   'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
 ];
+const CODE = /^(?=.{1,12}$)[A-Z]{2,}(-[A-Z0-9]+)*$/;
 const P = 2n ** 255n - 19n;
 
 /** Whether 32 bytes can be a key: canonical, and not of small order. */
@@ -41,16 +42,21 @@ function isSigned({ text, signatures }, name, key) {
   );
 }
 
+/** One line of at most 200 bytes, trimmed. */
+const isName = (name) => name !== '' && name.trim() === name && Buffer.from(name).length <= 200 && !/\p{Cc}/u.test(name);
+
 /** Id, name and members of a federation; every line's key must have signed. */
 export function readCharter(bytes) {
   need(bytes.length <= 256 * 1024, 'a charter is over 256 KiB');
   const note = parse(utf8(bytes));
   const [type, name, threshold, ...lines] = note.text.slice(0, -1).split('\n');
   need(type === 'comity-charter/v1' && threshold === 'threshold 2/3', 'this is no charter');
+  need(isName(name), 'a federation has no name');
   const members = lines.map((line) => {
     const words = line.match(/^(\S+) (signer|member) ([0-9a-f]{64}) ([0-9a-f]{64}) (.+)$/);
     need(words, `this is no line of a charter: ${line}`);
     const [, code, role, key, successor, name] = words;
+    need(CODE.test(code) && isName(name), `this is no code or no name: ${code} ${name}`);
     return { code, role, key: unspell(key, 'hex'), successor: unspell(successor, 'hex'), name };
   });
   need(members.some(({ role }) => role === 'signer'), 'a charter has no signer');

@@ -1,9 +1,10 @@
-// A libp2p peer of a federation: TCP, Noise, Yamux, identify and gossipsub, all of them js-libp2p's.
+// A libp2p peer of a federation: TCP, Noise, Yamux, identify, ping and gossipsub, all of them js-libp2p's.
 import './platform.js';
 import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { gossipsub } from '@libp2p/gossipsub';
 import { identify } from '@libp2p/identify';
+import { ping } from '@libp2p/ping';
 import { tcp } from '@libp2p/tcp';
 import { multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
@@ -24,6 +25,8 @@ export class Peer {
           service.host.protocolVersion = `/comity/${hex(federation)}/1`;
           return service;
         },
+        // A rust-libp2p node leaves our pings unanswered if we leave its, and js-libp2p then hangs up.
+        ping: ping(),
         // The author of a message is not who sends it: no `from`, no `seqno`, no signature of a peer.
         gossip: gossipsub({
           globalSignaturePolicy: 'StrictNoSign',

@@ -31,7 +31,7 @@ export class Replica {
     this.federation = charter.id;
     this.members = new Map(charter.members.map((member) => [hex(member.key), member]));
     this.logs = new Map();
-    for (const [id, { key }] of this.members) this.logs.set(id, new Log(key, new Mandate(this.members)));
+    for (const [id, { key }] of this.members) this.logs.set(id, new Log(key, new Mandate()));
   }
 
   /** Rows of all known keys, in their order, and the digest over them. */
@@ -151,12 +151,13 @@ export class Replica {
     } else {
       const isDelegated = this.logs.get(hex(member.key)).mandate.desks.has(hex(log.key));
       need(open.purpose === PUBLICATION && isDelegated, 'a publication log opens for a member that did not delegate it');
+      need(open.successorDigest.length === 0, 'a publication log names a successor');
     }
     return member;
   }
 
   /** Where a desk's log ends, if its own member has revoked it. */
   #cut(log) {
-    return log.member && !log.mandate ? this.logs.get(hex(log.member.key)).mandate.cuts.get(hex(log.key)) : undefined;
+    return log.member && !log.mandate ? this.logs.get(hex(log.member.key)).mandate.desks.get(hex(log.key)) : null;
   }
 }
