@@ -1,12 +1,11 @@
 // A replica that reads: the charter, every log it makes known, and what may be added to them.
 import { hex, need, same, sha256, Wrong } from './bytes.js';
-import { Mandate, isWithin } from './mandate.js';
+import { GOVERNANCE, isOpen, isWithin, Mandate, PUBLICATION } from './mandate.js';
 import { readCheckpoint } from './note.js';
 import { followPath, isPrefix, leafHash, Tree } from './tree.js';
 import { decode, decodeExactly, readEntry, unpackBody } from './wire.js';
 
 const OPEN = 1;
-const [GOVERNANCE, PUBLICATION] = [1, 2];
 const GOVERNANCE_ENTRIES = 4096;
 const GOVERNANCE_BYTES = 16 * 1024 * 1024;
 
@@ -142,7 +141,7 @@ export class Replica {
   #open(log, { entry, body }) {
     need(entry.kind === OPEN && body, 'a log does not begin with `open` and its body');
     const { fields: open, exact } = decodeExactly('Open', body);
-    need(exact && !open.predecessor, 'an `open` is not in its one encoding, or names a predecessor');
+    need(exact && isOpen(open) && !open.predecessor, 'an `open` is not in its one encoding, or names a predecessor');
     const member = this.members.get(hex(open.identityKey));
     need(member && member.code === open.member, 'an `open` names another member than the charter');
     if (log.mandate) {
@@ -151,7 +150,6 @@ export class Replica {
     } else {
       const isDelegated = this.logs.get(hex(member.key)).mandate.desks.has(hex(log.key));
       need(open.purpose === PUBLICATION && isDelegated, 'a publication log opens for a member that did not delegate it');
-      need(open.successorDigest.length === 0, 'a publication log names a successor');
     }
     return member;
   }

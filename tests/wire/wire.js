@@ -28,11 +28,14 @@ export function decode(name, bytes) {
   }
 }
 
-/** The same, and whether the bytes are what an encoder would write: nothing unknown, twice, or out of order. */
+/** The same, and whether the bytes are what an encoder would write: nothing undecodable, unknown, twice, or out of order. */
 export function decodeExactly(name, bytes) {
-  const fields = decode(name, bytes);
-  const exact = same(shape(name).encode(shape(name).decode(bytes)).finish(), bytes);
-  return { fields, exact };
+  try {
+    const exact = same(shape(name).encode(shape(name).decode(bytes)).finish(), bytes);
+    return { fields: decode(name, bytes), exact };
+  } catch {
+    return { fields: null, exact: false };
+  }
 }
 
 /** The entry that must be at this place of this log. */
