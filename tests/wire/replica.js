@@ -46,18 +46,22 @@ export class Replica {
     return { rows, editions: [edition], digest: sha256(this.federation, edition, ...parts) };
   }
 
-  /** What of these rows is to be asked for: of governance logs as long as there is any, then of publication logs. */
+  /**
+   * What of these rows is to be asked for: of governance logs as long as there is any, then of publication logs. Of these
+   * entry 0 comes first and alone, because it says whose log it is, and with that where it ends.
+   */
   wants(rows) {
     const wants = rows.flatMap((row) => {
       const log = this.logs.get(hex(row.log));
-      const to = log ? Math.min(row.size, this.#cut(log)?.size ?? Infinity) : 0;
+      const end = log?.mandate || log?.member ? (this.#cut(log, log.member)?.size ?? Infinity) : 1;
+      const to = Math.min(row.size, end);
       return log && to > log.tree.size ? [{ log: log.key, from: log.tree.size, to, first: log.mandate !== null }] : [];
     });
     const first = wants.filter((want) => want.first);
     return first.length > 0 ? first : wants;
   }
 
-  /** Takes a run of entries, which its closing must prove. */
+  /** Takes a run of entries, which its closing must prove. False where no record makes its log open as it says. */
   take({ log: key, from, leaves, closing }) {
     const log = this.logs.get(hex(key));
     need(log && from === log.tree.size && leaves.length > 0 && closing, 'a chunk does not follow what is held');
@@ -68,7 +72,7 @@ export class Replica {
     const tree = items.reduce((grown, { leaf }) => grown.append(leaf), log.tree);
     const checkpoint = readCheckpoint(closing.checkpoint, this.federation, key);
     need(isPrefix(tree, checkpoint, closing.proof), 'the closing does not prove the run');
-    this.#keep(log, tree, items);
+    return this.#keep(log, tree, items);
   }
 
   takeBody(key, index, frame) {
@@ -88,13 +92,13 @@ export class Replica {
     }
     const { key, entry, leaf, body, lefts } = heard;
     const log = this.logs.get(hex(key));
-    const cut = log && this.#cut(log);
+    const cut = log && this.#cut(log, log.member);
     if (!log || (cut && entry?.index >= cut.size)) return { verdict: 'ignore', why: 'unknown key or beyond a cut' };
     const isNext = entry?.index === log.tree.size && lefts.length === log.tree.peaks.length;
     if (!isNext || !lefts.every((left, at) => same(left, log.tree.peaks[at]))) return { verdict: 'accept' };
     try {
-      this.#keep(log, log.tree.append(leaf), [{ entry, leaf, body }]);
-      return { verdict: 'accept', log, item: log.items.at(-1) };
+      const isKept = this.#keep(log, log.tree.append(leaf), [{ entry, leaf, body }]);
+      return { verdict: 'accept', log, item: isKept && log.items.at(-1) };
     } catch (error) {
       if (error instanceof Wrong) return { verdict: 'ignore', why: error.message };
       throw error;
@@ -122,40 +126,38 @@ export class Replica {
 
   /** The last door: rules about the log itself. Only what passes them all changes anything. */
   #keep(log, tree, items) {
-    need(isWithin(this.#cut(log), tree), 'a run goes beyond the cut of its log, or has another root there');
+    const member = log.member ?? this.#opener(log, items[0]);
+    if (!member) return false;
+    need(isWithin(this.#cut(log, member), tree), 'a run goes beyond the cut of its log, or has another root there');
     const isGovernance = log.mandate !== null;
     need(!isGovernance || items.every(({ body }) => body), 'a governance entry comes without its body');
     need(!isGovernance || tree.size <= GOVERNANCE_ENTRIES, 'a governance log is too long');
     const bytes = [...log.items, ...items].reduce((sum, { entry }) => sum + entry.bodySize, 0);
     need(!isGovernance || bytes <= GOVERNANCE_BYTES, 'a governance log is too large');
-    if (log.tree.size === 0) log.member = this.#open(log, items[0]);
     for (const { entry, body } of items) if (isGovernance && entry.index > 0) log.mandate.read(entry.kind, body);
     log.items.push(...items);
-    log.tree = tree;
+    [log.tree, log.member] = [tree, member];
     for (const id of log.mandate?.desks.keys() ?? []) {
       if (!this.logs.has(id)) this.logs.set(id, new Log(Buffer.from(id, 'hex')));
     }
+    return true;
   }
 
-  /** The member whose log this is, by entry 0 and what made the key known. */
-  #open(log, { entry, body }) {
-    need(entry.kind === OPEN && body, 'a log does not begin with `open` and its body');
+  /** The member whose log this is, where entry 0 agrees with what made the key known. */
+  #opener(log, { entry, body }) {
+    need(body, 'entry 0 comes without its body');
     const { fields: open, exact } = decodeExactly('Open', body);
-    need(exact && isOpen(open) && !open.predecessor, 'an `open` is not in its one encoding, or names a predecessor');
+    if (entry.kind !== OPEN || !exact || !isOpen(open) || open.predecessor) return null;
     const member = this.members.get(hex(open.identityKey));
-    need(member && member.code === open.member, 'an `open` names another member than the charter');
-    if (log.mandate) {
-      need(open.purpose === GOVERNANCE && same(log.key, member.key), 'a governance log opens as something else');
-      need(same(open.successorDigest, member.successor), 'a governance log names another successor than the charter');
-    } else {
-      const isDelegated = this.logs.get(hex(member.key)).mandate.desks.has(hex(log.key));
-      need(open.purpose === PUBLICATION && isDelegated, 'a publication log opens for a member that did not delegate it');
-    }
-    return member;
+    if (member?.code !== open.member) return null;
+    const isGovernance = open.purpose === GOVERNANCE && same(log.key, member.key);
+    const isDesk = open.purpose === PUBLICATION && this.logs.get(hex(member.key)).mandate.desks.has(hex(log.key));
+    if (log.mandate) return isGovernance && same(open.successorDigest, member.successor) ? member : null;
+    return isDesk ? member : null;
   }
 
-  /** Where a desk's log ends, if its own member has revoked it. */
-  #cut(log) {
-    return log.member && !log.mandate ? this.logs.get(hex(log.member.key)).mandate.desks.get(hex(log.key)) : null;
+  /** Where the log of a member's desk ends, if that member has revoked it. */
+  #cut(log, member) {
+    return member && !log.mandate ? this.logs.get(hex(member.key)).mandate.desks.get(hex(log.key)) : null;
   }
 }

@@ -67,20 +67,21 @@ export async function sync(stream, replica) {
   return came;
 }
 
-/** Takes a run chunk by chunk; whether the peer gave it, as far as it has it. */
+/** Takes a run chunk by chunk. False where there is no use in asking again: it was refused, or its log cannot open. */
 async function askRun(dialogue, replica, { log, from, to }, came) {
   await dialogue.say({ want: { log, from, to } });
+  let isOpen = true;
   for (let [at, end] = [from, to]; at < end; ) {
     const { chunk, refusal } = await dialogue.hear('chunk', 'refusal');
     if (refusal) return came.refused.push(refusal.reason) === 0;
     need(same(chunk.log, log) && chunk.from === at, 'a chunk does not follow the one before');
     at += chunk.leaves.length;
     need(at <= to, 'a chunk brings more than was asked for');
-    replica.take(chunk);
+    isOpen &&= replica.take(chunk);
     end = Math.min(to, chunk.total);
     came.chunks += 1;
   }
-  return true;
+  return isOpen;
 }
 
 /** Asks for the bodies that a log lacks, each once: an answer may end early, and the next question begins after it. */
