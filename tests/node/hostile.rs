@@ -22,18 +22,33 @@ use tokio::runtime::Runtime;
 use crate::federation::{Federation, Node, wait_for_documents, wait_until};
 
 /// What becomes of each honest answer on its way.
-type Lie = fn(Message) -> Vec<Message>;
+pub type Lie = fn(Message) -> Vec<Message>;
 
-struct Relay {
+/// Whatever is altered, anyone who verifies must notice.
+pub const LIES: [(&str, Lie); 5] = [
+    ("a byte of an entry", |message| chunks(message, |chunk| chunk.leaves[2].entry[44] ^= 1)),
+    ("a byte of a body", |message| chunks(message, |chunk| chunk.leaves[2].body[14] ^= 1)),
+    ("the signature", |message| {
+        chunks(message, |chunk| {
+            let note = &mut chunk.closing.as_mut().unwrap().checkpoint;
+            let at = note.len() - 20;
+            note[at] = if note[at] == b'A' { b'B' } else { b'A' };
+        })
+    }),
+    ("a truncated run", |message| chunks(message, |chunk| drop(chunk.leaves.pop()))),
+    ("everything twice", |message| vec![message.clone(), message]),
+];
+
+pub struct Relay {
     _runtime: Runtime,
     network: Network,
-    address: String,
+    pub address: String,
     calls: Arc<AtomicUsize>,
 }
 
 impl Relay {
     /// Serves a copy of what Finland holds, altered.
-    fn start(federation: &Federation, lie: Lie) -> Relay {
+    pub fn start(federation: &Federation, lie: Lie) -> Relay {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).unwrap();
         let folder = federation.folder(&format!("copy-{}", seed[0]));
@@ -108,7 +123,7 @@ fn chunks(message: Message, alter: impl Fn(&mut schema::Chunk)) -> Vec<Message> 
     }
 }
 
-fn published() -> Federation {
+pub fn published() -> Federation {
     let federation = Federation::found(&["FI"]);
     federation.replica("researcher");
     for number in 0..8 {
@@ -141,20 +156,9 @@ fn refused_and_named(lie: Lie, what: &str) {
 
 #[test]
 fn a_relay_that_alters_anything_on_the_way_is_named_and_the_truth_arrives_from_another() {
-    refused_and_named(|message| chunks(message, |chunk| chunk.leaves[2].entry[44] ^= 1), "a byte of an entry");
-    refused_and_named(|message| chunks(message, |chunk| chunk.leaves[2].body[14] ^= 1), "a byte of a body");
-    refused_and_named(
-        |message| {
-            chunks(message, |chunk| {
-                let note = &mut chunk.closing.as_mut().unwrap().checkpoint;
-                let at = note.len() - 20;
-                note[at] = if note[at] == b'A' { b'B' } else { b'A' };
-            })
-        },
-        "the signature",
-    );
-    refused_and_named(|message| chunks(message, |chunk| drop(chunk.leaves.pop())), "a truncated run");
-    refused_and_named(|message| vec![message.clone(), message], "everything twice");
+    for (what, lie) in LIES {
+        refused_and_named(lie, what);
+    }
 }
 
 #[test]

@@ -18,3 +18,4 @@ mod proofs;
 mod restore;
 mod store;
 mod sync;
+mod wire;
