@@ -229,6 +229,7 @@ impl Segments {
             };
             return Ok((segments, Opened { cut_bytes: len }));
         }
+        settle(&path).map_err(|source| io_error(&path, source))?;
         let (mut end, mut sound_head) = (FILE_HEADER, true);
         let reader = SegmentReader::new(dir);
         for item in reader.replay(Cursor { segment: number, offset: 0 }, None) {
@@ -579,6 +580,15 @@ fn numbers(dir: &Path) -> Result<Vec<u32>, SegmentError> {
     }
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+/// Makes the disk and what we read from it agree, before a tail is believed. A process that was killed, or refused a sync,
+/// left bytes that are in the page cache only: believed, they would be spoken, and a power cut could still take them.
+/// Synced they are durable; and pages that a failed sync marked clean are dropped, so that what is read is what the disk has.
+fn settle(path: &Path) -> io::Result<()> {
+    let file = File::open(path)?;
+    file.sync_all()?;
+    Ok(rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?)
 }
 
 fn create(dir: &Path, number: u32) -> Result<File, SegmentError> {
