@@ -46,7 +46,7 @@ pub fn run(stage: &Stage, table: &mut Table) {
     let questions = questions(stage);
     let folder = Folder::new(&stage.federation.folder("source"));
     let (keeper, _, _) = Keeper::open(&folder, false).unwrap();
-    let (index, _) = Index::open(&folder.index()).unwrap();
+    let (index, _) = Index::open(&folder.index(), keeper.view().counts.arrival).unwrap();
     let library = Library { reader: keeper.reader(), view: keeper.view(), searcher: index.searcher() };
     let within = |question: &str| library.search(question, &Filters::default(), HITS, 0).unwrap().total;
     let within: Vec<(f64, f64)> = questions.iter().map(|(_, asked)| timed(within, asked)).collect();

@@ -198,7 +198,7 @@ const DOCUMENTS: u64 = 3;
 
 static INDEX: LazyLock<(Searcher, tempfile::TempDir, std::sync::Mutex<Index>)> = LazyLock::new(|| {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let (mut index, _) = Index::open(dir.path()).expect("a new index");
+    let (mut index, _) = Index::open(dir.path(), 1).expect("a new index");
     for (work, language, title) in
         [("FI/a", "fi", "Laki tekoälystä"), ("KE/b", "ar", "قانون"), ("UY/c", "zh", "人工智能 act")]
     {
