@@ -55,12 +55,13 @@ impl Stage {
     }
 }
 
-/// Looks every few milliseconds until a condition holds.
+/// Looks often until a condition holds, but not so often that looking costs what is measured.
 pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
     while !holds() {
         assert!(began.elapsed() < PATIENCE, "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(5));
+        // A hundredth of the time waited so far at most, so that the error is small however short or long it takes.
+        std::thread::sleep((began.elapsed() / 100).clamp(Duration::from_millis(2), Duration::from_millis(200)));
     }
 }
 

@@ -199,6 +199,11 @@ impl Index {
     /// Puts a work in place of what was there of it.
     pub fn put(&mut self, card: &Card) -> Result<(), IndexError> {
         self.remove(&card.work);
+        self.add(card)
+    }
+
+    /// Puts a work of which nothing is there: to take out what is not there is looked up in every part of the index.
+    pub fn add(&mut self, card: &Card) -> Result<(), IndexError> {
         let mut document = TantivyDocument::new();
         let fields = self.fields;
         document.add_text(fields.work, &card.work);

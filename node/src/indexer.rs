@@ -1,12 +1,12 @@
 //! Brings the search index to where the store is, arrival by arrival.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use proto::body;
-use proto::schema::Kind;
+use prost::Message;
+use proto::schema::{self, Kind};
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -15,7 +15,7 @@ use crate::index::{self, Card, Index, IndexError};
 use crate::keeper::View;
 use crate::markdown;
 use crate::reader::{Kept, Reader};
-use crate::rows::{Says, StoreError, fold};
+use crate::rows::{Says, StoreError, WorkRow, fold};
 use crate::segments::SegmentError;
 use crate::vocabulary;
 
@@ -24,6 +24,9 @@ const ARRIVALS_AT_ONCE: usize = 512;
 
 /// Least time between two commits: each writes files and drops caches, and readers notice no difference.
 const COMMIT_EVERY: Duration = Duration::from_millis(200);
+
+/// The same while there is more to index: many small parts of an index cost more to merge than they are worth.
+const COMMIT_BEHIND_EVERY: Duration = Duration::from_secs(2);
 
 /// Why indexing cannot go on.
 #[derive(Debug, Error)]
@@ -40,8 +43,7 @@ pub enum IndexerError {
 pub fn step(reader: &Reader, index: &mut Index, cursor: u64) -> Result<u64, IndexerError> {
     let arrivals = reader.arrivals(cursor, ARRIVALS_AT_ONCE)?;
     let mut members: HashMap<u32, Option<String>> = HashMap::new();
-    let mut works = BTreeSet::new();
-    for (_, log, place) in &arrivals {
+    for (arrival, log, place) in &arrivals {
         let member = match members.get(log) {
             Some(member) => member.clone(),
             None => {
@@ -54,18 +56,29 @@ pub fn step(reader: &Reader, index: &mut Index, cursor: u64) -> Result<u64, Inde
         if kept.entry.kind() < Kind::LawSummary as u32 {
             continue;
         }
-        let publication = kept.body.as_deref().and_then(body::publication);
-        if let (Some(member), Some((publication, _))) = (member, publication) {
-            works.insert(format!("{member}/{}", publication.slug));
+        let publication = kept.body.as_deref().and_then(|body| schema::Publication::decode(body).ok());
+        let (Some(member), Some(publication)) = (member, publication) else { continue };
+        let work = format!("{member}/{}", publication.slug);
+        let rows = reader.work(&work)?;
+        // The first and only that is known of a work cannot be in the index yet; anything else takes the place of what is.
+        let first = rows.len() == 1 && kept.arrival == *arrival;
+        if !first {
+            index.remove(&work);
         }
-    }
-    for work in works {
-        match card(reader, &work)? {
-            Some(card) => index.put(&card)?,
-            None => index.remove(&work),
+        let at = Read { log: *log, index: *place, arrival: kept.arrival, publication };
+        if let Some(card) = card(reader, &work, &rows, at)? {
+            index.add(&card)?;
         }
     }
     Ok(arrivals.last().map_or(cursor, |(arrival, _, _)| *arrival))
+}
+
+/// A publication that was read, and where it stands.
+struct Read {
+    log: u32,
+    index: u64,
+    arrival: u64,
+    publication: schema::Publication,
 }
 
 /// Indexes everything there is and commits.
@@ -92,18 +105,24 @@ fn readable(kept: Result<Option<Kept>, StoreError>) -> Result<Option<Kept>, Stor
     }
 }
 
-/// A work as it is indexed; `None` where it is withdrawn, or its current version is not held.
-fn card(reader: &Reader, work: &str) -> Result<Option<Card>, StoreError> {
-    let rows = reader.work(work)?;
-    let state = fold(&rows);
+/// A work as it is indexed; `None` where it is withdrawn, or its current version is not held. What was read just now is mostly
+/// the current version, and not read again.
+fn card(reader: &Reader, work: &str, rows: &[WorkRow], read: Read) -> Result<Option<Card>, StoreError> {
+    let state = fold(rows);
     if state.withdrawn.is_some() {
         return Ok(None);
     }
     let Some(current) = state.current.first() else { return Ok(None) };
     let Some(row) = rows.iter().find(|row| row.digest == current.digest) else { return Ok(None) };
     let Says::Version(_, kind) = &row.says else { return Ok(None) };
-    let Some(kept) = readable(reader.entry(row.log, row.index))? else { return Ok(None) };
-    let Some((publication, _)) = kept.body.as_deref().and_then(body::publication) else { return Ok(None) };
+    let (arrival, publication) = if (row.log, row.index) == (read.log, read.index) {
+        (read.arrival, read.publication)
+    } else {
+        let Some(kept) = readable(reader.entry(row.log, row.index))? else { return Ok(None) };
+        let publication = kept.body.as_deref().and_then(|body| schema::Publication::decode(body).ok());
+        let Some(publication) = publication else { return Ok(None) };
+        (kept.arrival, publication)
+    };
     let front = FrontMatter::of(*kind, &publication);
     let text = format!("{}\n{}", front.words(), markdown::to_text(&publication.text));
     Ok(Some(Card {
@@ -115,7 +134,7 @@ fn card(reader: &Reader, work: &str) -> Result<Option<Card>, StoreError> {
         topics: front.topics,
         jurisdiction: front.jurisdiction,
         language: front.language,
-        arrival: kept.arrival,
+        arrival,
     }))
 }
 
@@ -133,7 +152,7 @@ pub fn spawn(
             let next = step(&reader, &mut index, cursor)?;
             let idle = next == cursor;
             cursor = next;
-            let due = last.elapsed() >= COMMIT_EVERY;
+            let due = last.elapsed() >= if idle { COMMIT_EVERY } else { COMMIT_BEHIND_EVERY };
             if cursor > committed && (due || idle) {
                 if !due {
                     std::thread::sleep(COMMIT_EVERY.saturating_sub(last.elapsed()));

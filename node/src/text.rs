@@ -5,6 +5,8 @@
 //! the document's own language, each marked with it; a query asks for the folded word or for its stem in any language.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 use icu_normalizer::DecomposingNormalizerBorrowed;
 use icu_segmenter::WordSegmenter;
@@ -13,6 +15,8 @@ use rust_stemmers::{Algorithm, Stemmer};
 
 /// Bytes of a word that are indexed; longer ones are addresses and noise.
 const WORD_BYTES_MAX: usize = 64;
+/// Stems a thread remembers: about 2 MB.
+const STEMS_MAX: usize = 16_384;
 /// Characters of a snippet: two lines of a result.
 const SNIPPET_CHARS: usize = 240;
 
@@ -93,12 +97,27 @@ pub fn fold(word: &str) -> String {
     folded
 }
 
+thread_local! {
+    // Stems of one language, by word: a few thousand words are most of every text, and to stem one takes ten look-ups.
+    static STEMS: RefCell<(&'static str, HashMap<String, String>)> = RefCell::default();
+}
+
 /// The stem of a folded word in a document's language, marked with that language; `None` where it has no stemmer.
 pub fn stem(language: &str, folded: &str) -> Option<String> {
     let primary = language.split('-').next().unwrap_or(language);
     let primary = if matches!(primary, "nb" | "nn") { "no" } else { primary };
     let (name, algorithm) = STEMMERS.iter().find(|(name, _)| *name == primary)?;
-    Some(format!("{name}:{}", Stemmer::create(*algorithm).stem(folded)))
+    STEMS.with_borrow_mut(|(known, stems)| {
+        if known != name || stems.len() >= STEMS_MAX {
+            (*known, *stems) = (name, HashMap::new());
+        }
+        if let Some(stem) = stems.get(folded) {
+            return Some(stem.clone());
+        }
+        let stem = format!("{name}:{}", Stemmer::create(*algorithm).stem(folded));
+        stems.insert(folded.to_owned(), stem.clone());
+        Some(stem)
+    })
 }
 
 /// The stems of a word in every language, for a query that does not say which.

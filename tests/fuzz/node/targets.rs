@@ -163,7 +163,10 @@ pub fn html(bytes: &[u8]) {
     let snippet = text::snippet(&text, "en", &["a".to_owned(), "en:law".to_owned()]);
     for node in Html::parse_fragment(&snippet).tree.values() {
         if let Node::Element(element) = node {
-            assert!(["mark", "html", "body"].contains(&element.name()) && element.attrs().next().is_none(), "{snippet}");
+            assert!(
+                ["mark", "html", "body"].contains(&element.name()) && element.attrs().next().is_none(),
+                "{snippet}"
+            );
         }
     }
 }
