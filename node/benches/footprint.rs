@@ -54,7 +54,10 @@ fn caught_up(stage: &Stage, documents: u64) -> Idle {
     wait_for("all are found", || node.status()["indexed"] == documents);
     let idle = Idle { rss: idle_memory(&node), peak: memory(&node, "VmHWM"), raw };
     node.stop();
-    runtime.block_on(server.node.stop());
+    runtime.block_on(async {
+        server.node.stop().await;
+        server.ended.await.unwrap().unwrap();
+    });
     std::fs::remove_dir_all(folder).unwrap();
     idle
 }

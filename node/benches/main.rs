@@ -19,7 +19,7 @@ mod table;
 use stage::Stage;
 use table::Table;
 
-// As the program has it: figures of nodes that run in this process are those of the program.
+// Allocator and pages as the program has them, because some workloads run nodes in this process.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -27,6 +27,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const WORKLOADS: [&str; 6] = ["catch-up", "sync", "live", "search", "memory", "start"];
 
 fn main() {
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let (options, chosen): (Vec<&str>, Vec<&str>) =
         arguments.iter().map(String::as_str).partition(|argument| argument.starts_with("--"));
