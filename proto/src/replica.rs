@@ -31,7 +31,7 @@ use crate::tree;
 
 /// Milliseconds between two syncs with one peer while nothing gives a reason for an earlier one. Gossip may be lost or off.
 pub const SYNC_EVERY_MS: u64 = 15_000;
-/// Milliseconds after which a sync that brings nothing is given up.
+/// Milliseconds after which a sync that brings nothing is given up. A chunk that is still coming in is something.
 pub const SYNC_STALE_MS: u64 = 60_000;
 /// Chunks or bodies asked for at once; more would only wait in the peer's queue.
 const ASKED_MAX: usize = 64;
@@ -65,6 +65,8 @@ pub enum Input {
     Told(Peer, schema::Frontier),
     /// An answer on a sync of ours.
     Answered(Peer, Message),
+    /// An answer on a sync of ours is coming in, and is not whole yet: on a weak line a chunk takes minutes.
+    Moving(Peer),
     /// A sync of ours ended before it was done; the words say why.
     Ended(Peer, String),
     /// Time passes: at least once a second.
@@ -248,6 +250,11 @@ impl Replica {
             }
             Input::Told(peer, wire) => self.on_told(now_ms, &peer, &wire, &mut effects),
             Input::Answered(peer, message) => self.on_answer(now_ms, &peer, message, &mut effects),
+            Input::Moving(peer) => {
+                if let Some(session) = self.sessions.get_mut(&peer) {
+                    session.since_ms = now_ms;
+                }
+            }
             Input::Ended(peer, why) => self.on_ended(now_ms, &peer, why),
             Input::Tick => self.on_tick(now_ms, &mut effects),
         }
