@@ -47,6 +47,7 @@ pub struct App {
 struct Metrics {
     registry: Registry,
     entries: Gauge<u64, AtomicU64>,
+    syncs: Gauge<u64, AtomicU64>,
     documents: Gauge<u64, AtomicU64>,
     indexed: Gauge<u64, AtomicU64>,
     missing_bodies: Gauge<u64, AtomicU64>,
@@ -98,10 +99,11 @@ impl App {
         };
         let (entries, documents) =
             (gauge("comity_entries", "Entries held"), gauge("comity_documents", "Works that stand"));
+        let syncs = gauge("comity_segment_syncs", "Times the segments were made durable since the start");
         let indexed = gauge("comity_indexed", "Works in the search index");
         let missing_bodies = gauge("comity_missing_bodies", "Bodies that are wanted");
         let (peers, free_bytes) = (gauge("comity_peers", "Peers connected"), gauge("comity_free_bytes", "Bytes free"));
-        let metrics = Metrics { registry, entries, documents, indexed, missing_bodies, peers, free_bytes };
+        let metrics = Metrics { registry, entries, syncs, documents, indexed, missing_bodies, peers, free_bytes };
         App {
             node,
             searcher,
@@ -161,6 +163,7 @@ impl App {
         let (status, metrics) = (self.status(), &self.metrics);
         for (gauge, value) in [
             (&metrics.entries, status.entries),
+            (&metrics.syncs, self.node.view().counts.syncs),
             (&metrics.documents, status.documents),
             (&metrics.indexed, status.indexed),
             (&metrics.missing_bodies, status.missing_bodies),

@@ -234,9 +234,11 @@ fn drop_snapshots(path: &Path, which: impl Fn(&str) -> bool) -> Result<(), Engin
 }
 
 fn move_aside(path: &Path) -> Result<PathBuf, EngineError> {
-    let free = |number: &u32| !path.with_extension(format!("damaged-{number}")).exists();
-    let number = (1..=u32::MAX).find(free).unwrap_or(u32::MAX);
-    let aside = path.with_extension(format!("damaged-{number}"));
+    let aside = path.with_extension("damaged");
+    // Only the last one is kept: it is for whoever wants to look, and a failing disk must not be filled with them.
+    if aside.exists() {
+        fs::remove_dir_all(&aside).map_err(|error| folder(&aside, &error))?;
+    }
     fs::rename(path, &aside).map_err(|error| folder(path, &error))?;
     fs::create_dir_all(path).map_err(|error| folder(path, &error))?;
     Ok(aside)

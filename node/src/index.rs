@@ -14,7 +14,7 @@ use tantivy::query::{AllQuery, BooleanQuery, BoostQuery, EmptyQuery, Occur, Phra
 use tantivy::schema::{
     FAST, Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions, Value,
 };
-use tantivy::tokenizer::{PreTokenizedString, Token};
+use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 use tantivy::{
     DocAddress, DocId, Index as Tantivy, IndexReader, IndexWriter, Order, ReloadPolicy, SegmentOrdinal, SegmentReader,
     TantivyDocument, Term,
@@ -25,9 +25,13 @@ use crate::query::{self, Clause};
 use crate::text;
 
 /// Version of the index's layout and of how words are made. Another one is rebuilt.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Bytes the writer may gather before it writes a part of the index: tantivy's least, and one thread, for modest machines.
 const WRITER_BYTES: usize = 32 * 1024 * 1024;
+/// Name of the tokenizer of all words.
+const LINES: &str = "lines";
+/// How far indexing stands back: about a thirtieth of the machine while others want all of it.
+const BACKGROUND_NICE: i32 = 15;
 /// Hits of one page.
 pub const LIMIT_MAX: usize = 200;
 /// How far one can page; who needs more exports.
@@ -120,6 +124,41 @@ struct Fields {
     arrival: Field,
 }
 
+/// Splits what [`lines`] joined.
+#[derive(Clone, Default)]
+struct Lines;
+
+struct LineStream<'a> {
+    rest: std::str::Lines<'a>,
+    token: Token,
+}
+
+impl Tokenizer for Lines {
+    type TokenStream<'a> = LineStream<'a>;
+
+    fn token_stream<'a>(&'a mut self, text: &'a str) -> LineStream<'a> {
+        LineStream { rest: text.lines(), token: Token::default() }
+    }
+}
+
+impl TokenStream for LineStream<'_> {
+    fn advance(&mut self) -> bool {
+        let Some(line) = self.rest.next() else { return false };
+        self.token.text.clear();
+        self.token.text.push_str(line);
+        self.token.position = self.token.position.wrapping_add(1); // the default is before the first
+        true
+    }
+
+    fn token(&self) -> &Token {
+        &self.token
+    }
+
+    fn token_mut(&mut self) -> &mut Token {
+        &mut self.token
+    }
+}
+
 /// Columns one counts and filters by, in the order of [`Fields::columns`].
 const COLUMNS: [&str; 5] = ["kind", "topic", "jurisdiction", "language", "member"];
 
@@ -140,11 +179,14 @@ pub struct Searcher {
 }
 
 impl Index {
-    /// Opens or creates the index in `path`; one that is damaged or of another version begins anew.
-    pub fn open(path: &Path) -> Result<(Index, Opened), IndexError> {
+    /// Opens or creates the index in `path`; one that is damaged, of another version or ahead of the store's last arrival
+    /// begins anew.
+    pub fn open(path: &Path, arrival: u64) -> Result<(Index, Opened), IndexError> {
         let existed = path.join("meta.json").exists();
         let reason = match Index::try_open(path) {
-            Ok((index, Some(cursor))) => return Ok((index, Opened { cursor, rebuilt: None })),
+            Ok((index, Some(cursor))) if cursor <= arrival => return Ok((index, Opened { cursor, rebuilt: None })),
+            // The store lost its tail, and what arrives now bears numbers that the index believes to have seen.
+            Ok((_, Some(_))) => "it is ahead of the store".to_owned(),
             Ok((index, None)) if !existed => return Ok((index, Opened { cursor: 0, rebuilt: None })),
             Ok((_, None)) => "it was made by another version".to_owned(),
             Err(error) => error.to_string(),
@@ -161,11 +203,10 @@ impl Index {
         let fields = self.fields;
         document.add_text(fields.work, &card.work);
         let (title, text) = (text::words(&card.title), text::words(&card.text));
-        let stemmed = title.iter().chain(&text).filter_map(|word| text::stem(&card.language, &word.folded));
-        let stems = tokens(stemmed);
-        document.add_pre_tokenized_text(fields.title, tokens(title.iter().map(|word| word.folded.clone())));
-        document.add_pre_tokenized_text(fields.text, tokens(text.iter().map(|word| word.folded.clone())));
-        document.add_pre_tokenized_text(fields.stems, stems);
+        let stems = title.iter().chain(&text).filter_map(|word| text::stem(&card.language, &word.folded));
+        document.add_text(fields.stems, lines(stems));
+        document.add_text(fields.title, lines(title.iter().map(|word| word.folded.as_str())));
+        document.add_text(fields.text, lines(text.iter().map(|word| word.folded.as_str())));
         let [kind, topic, jurisdiction, language, member] = fields.columns;
         for (field, value) in
             [(kind, &card.kind), (jurisdiction, &card.jurisdiction), (language, &card.language), (member, &card.member)]
@@ -207,7 +248,8 @@ impl Index {
         let directory = tantivy::directory::MmapDirectory::open(path).map_err(|error| self::failed(path, error))?;
         let index = Tantivy::open_or_create(directory, schema).map_err(failed)?;
         let payload = index.load_metas().map_err(failed)?.payload;
-        let writer = index.writer_with_num_threads(1, WRITER_BYTES).map_err(failed)?;
+        index.tokenizers().register(LINES, Lines);
+        let writer = background(|| index.writer_with_num_threads(1, WRITER_BYTES)).map_err(failed)?;
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(failed)?;
         let cursor = payload.as_deref().and_then(|payload| payload.split_once(' '));
         let cursor =
@@ -362,17 +404,37 @@ fn folded(text: &str) -> Vec<String> {
     text::words(text).into_iter().map(|word| word.folded).collect()
 }
 
-fn tokens(words: impl Iterator<Item = String>) -> PreTokenizedString {
-    let token =
-        |(position, text): (usize, String)| Token { offset_from: 0, offset_to: 0, position, text, position_length: 1 };
-    PreTokenizedString { text: String::new(), tokens: words.enumerate().map(token).collect() }
+/// Words as a field takes them: already found and folded, a line each, because tantivy takes tokens only by way of JSON.
+fn lines(words: impl Iterator<Item = impl AsRef<str>>) -> String {
+    words.fold(String::new(), |mut lines, word| {
+        lines.push_str(word.as_ref());
+        lines.push('\n');
+        lines
+    })
+}
+
+/// Runs `work` so that the threads it starts come after all others: a node that is catching up or serving does that first, and
+/// makes things searchable with what is left of the machine.
+pub(crate) fn background<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let low = scope.spawn(|| {
+            yield_to_others();
+            work()
+        });
+        low.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// From here on this thread, and those it starts, get the machine after all others. Best effort: it only costs time elsewhere.
+pub(crate) fn yield_to_others() {
+    let _ = rustix::process::nice(BACKGROUND_NICE);
 }
 
 fn schema() -> (Schema, Fields) {
     let mut builder = Schema::builder();
     let indexed = |record| {
         TextOptions::default()
-            .set_indexing_options(TextFieldIndexing::default().set_index_option(record).set_tokenizer("raw"))
+            .set_indexing_options(TextFieldIndexing::default().set_index_option(record).set_tokenizer(LINES))
     };
     let work = builder.add_text_field("work", STRING | STORED);
     let title = builder.add_text_field("title", indexed(IndexRecordOption::WithFreqsAndPositions));
@@ -482,7 +544,7 @@ mod tests {
     #[test]
     fn a_librarian_finds_what_was_written_in_her_own_script_and_form() {
         let dir = tempfile::tempdir().unwrap();
-        let (mut index, _) = Index::open(dir.path()).unwrap();
+        let (mut index, _) = Index::open(dir.path(), 42).unwrap();
         index.put(&card("FI/a", "fi", "Täysistunnon puheet", "Puheiden litterointi eduskunnassa")).unwrap();
         index.put(&card("KE/b", "ar", "قانون الذكاء الاصطناعي", "الْقَانُونُ الجديد")).unwrap();
         index.put(&card("UY/c", "zh", "生成式人工智能服务管理暂行办法", "提供者应当")).unwrap();
@@ -512,7 +574,7 @@ mod tests {
     #[test]
     fn a_new_version_replaces_the_old_a_withdrawn_work_goes_and_the_cursor_stays() {
         let dir = tempfile::tempdir().unwrap();
-        let (mut index, opened) = Index::open(dir.path()).unwrap();
+        let (mut index, opened) = Index::open(dir.path(), 42).unwrap();
         assert_eq!(opened.cursor, 0);
         index.put(&card("FI/a", "en", "old", "text")).unwrap();
         index.put(&card("FI/a", "en", "new", "text")).unwrap();
@@ -522,11 +584,15 @@ mod tests {
         assert_eq!(index.searcher().search("text", &Filters::default(), 10, 0).unwrap().works, ["FI/a"]);
         assert_eq!(index.searcher().search("old", &Filters::default(), 10, 0).unwrap().total, 0);
         drop(index);
-        let (index, opened) = Index::open(dir.path()).unwrap();
+        let (index, opened) = Index::open(dir.path(), 42).unwrap();
         assert_eq!((opened.cursor, opened.rebuilt), (42, None));
         drop(index);
+        let (mut index, opened) = Index::open(dir.path(), 41).unwrap();
+        assert!(opened.cursor == 0 && opened.rebuilt.is_some());
+        index.commit(41).unwrap();
+        drop(index);
         std::fs::write(dir.path().join("meta.json"), "{").unwrap();
-        let (_, opened) = Index::open(dir.path()).unwrap();
+        let (_, opened) = Index::open(dir.path(), 42).unwrap();
         assert!(opened.cursor == 0 && opened.rebuilt.is_some());
     }
 }

@@ -11,11 +11,12 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::front_matter::FrontMatter;
-use crate::index::{Card, Index, IndexError};
+use crate::index::{self, Card, Index, IndexError};
 use crate::keeper::View;
 use crate::markdown;
-use crate::reader::Reader;
+use crate::reader::{Kept, Reader};
 use crate::rows::{Says, StoreError, fold};
+use crate::segments::SegmentError;
 use crate::vocabulary;
 
 /// Arrivals read at once: bounds the memory a rebuild takes.
@@ -49,7 +50,7 @@ pub fn step(reader: &Reader, index: &mut Index, cursor: u64) -> Result<u64, Inde
                 member
             }
         };
-        let Some(kept) = reader.entry(*log, *place)? else { continue };
+        let Some(kept) = readable(reader.entry(*log, *place))? else { continue };
         if kept.entry.kind() < Kind::LawSummary as u32 {
             continue;
         }
@@ -83,6 +84,14 @@ pub fn catch_up(reader: &Reader, index: &mut Index, mut cursor: u64) -> Result<u
     Ok(cursor)
 }
 
+/// One damaged record must not end the index: it is passed over, and indexed when it comes again.
+fn readable(kept: Result<Option<Kept>, StoreError>) -> Result<Option<Kept>, StoreError> {
+    match kept {
+        Err(StoreError::Segments(SegmentError::Damaged { .. })) => Ok(None),
+        other => other,
+    }
+}
+
 /// A work as it is indexed; `None` where it is withdrawn, or its current version is not held.
 fn card(reader: &Reader, work: &str) -> Result<Option<Card>, StoreError> {
     let rows = reader.work(work)?;
@@ -93,7 +102,7 @@ fn card(reader: &Reader, work: &str) -> Result<Option<Card>, StoreError> {
     let Some(current) = state.current.first() else { return Ok(None) };
     let Some(row) = rows.iter().find(|row| row.digest == current.digest) else { return Ok(None) };
     let Says::Version(_, kind) = &row.says else { return Ok(None) };
-    let Some(kept) = reader.entry(row.log, row.index)? else { return Ok(None) };
+    let Some(kept) = readable(reader.entry(row.log, row.index))? else { return Ok(None) };
     let Some((publication, _)) = kept.body.as_deref().and_then(body::publication) else { return Ok(None) };
     let front = FrontMatter::of(*kind, &publication);
     let text = format!("{}\n{}", front.words(), markdown::to_text(&publication.text));
@@ -138,6 +147,7 @@ pub fn spawn(
         }
     };
     std::thread::Builder::new().name("indexer".to_owned()).spawn(move || {
+        index::yield_to_others();
         if let Err(error) = follow() {
             tracing::error!(%error, "the search index stopped");
             troubles.lock().unwrap_or_else(PoisonError::into_inner).push(format!("the search index stopped: {error}"));

@@ -30,6 +30,7 @@ use crate::fence::{Fence, FenceError, Verdict};
 use crate::keystore::{self, KeyError, KeyName};
 use crate::reader::Reader;
 use crate::rows::{Says, StoreError, WorkRow, fold};
+use crate::segments::Cursor;
 use crate::store::{Counts, Store};
 
 /// Milliseconds a clock may be behind what was noted before without a word: what a correction by a time service takes back.
@@ -110,7 +111,7 @@ pub struct Published {
     pub changed: bool,
 }
 
-/// What can be seen of the keeper's state, as of its last turn.
+/// What can be seen of the keeper's state, as of its last turn. Equal views hold the same.
 #[derive(Clone, Debug)]
 pub struct View {
     /// What is held, durably.
@@ -134,6 +135,18 @@ struct Claim {
     held: u64,
 }
 
+impl PartialEq for View {
+    fn eq(&self, other: &View) -> bool {
+        // Frontier and standing are made anew when they change, and only then.
+        Arc::ptr_eq(&self.frontier, &other.frontier)
+            && Arc::ptr_eq(&self.standing, &other.standing)
+            && self.counts == other.counts
+            && self.missing_bodies == other.missing_bodies
+            && self.peers == other.peers
+            && self.recovering == other.recovering
+    }
+}
+
 /// The owner.
 pub struct Keeper {
     _lock: DataFolder,
@@ -150,6 +163,7 @@ pub struct Keeper {
     claimed_ms: Option<u64>,
     learned: Vec<schema::Address>,
     standing: Arc<Standing>,
+    frontier: Arc<Frontier>,
 }
 
 impl Keeper {
@@ -181,6 +195,7 @@ impl Keeper {
             folder: folder.clone(),
             federation,
             standing: Arc::new(replica.standing().clone()),
+            frontier: Arc::new(replica.frontier()),
             replica,
             store,
             fence,
@@ -208,15 +223,21 @@ impl Keeper {
         self.store.reader()
     }
 
+    /// Up to where the records on disk can be checked.
+    pub fn end(&self) -> Cursor {
+        self.store.end()
+    }
+
     /// What can be seen from outside.
     pub fn view(&self) -> View {
         let mut recovering: Vec<String> =
             self.recovering.iter().map(|(key, why)| format!("log {key} may not be written: {why}")).collect();
+        recovering.extend(self.store.reader().damage().cloned());
         if !self.has_room() {
             recovering.push("the disk is full: nothing new is taken until some space is freed".to_owned());
         }
         View {
-            frontier: Arc::new(self.replica.frontier()),
+            frontier: self.frontier.clone(),
             standing: self.standing.clone(),
             counts: self.store.counts(),
             missing_bodies: self.replica.missing_bodies(),
@@ -534,7 +555,8 @@ impl Keeper {
         for log in own.iter().filter(|log| !self.recovering.contains_key(log)) {
             self.advance(log)?;
         }
-        self.store.apply(&self.federation, appended)?;
+        self.store.apply(appended)?;
+        self.frontier = Arc::new(self.replica.frontier());
         self.learned.extend(addresses(records));
         let governed = |record: &Record| match record {
             Record::Run(run) => self.replica.log(run.log()).is_some_and(|log| log.purpose() == Purpose::Governance),

@@ -92,6 +92,7 @@ pub async fn start(
         gossip: HashMap::new(),
         next_id: 0,
         guests: HashMap::new(),
+        unspoken: None,
         published: Bucket::default(),
         forwarded: Bucket::default(),
         ticks: 0,

@@ -81,6 +81,8 @@ pub struct Started {
     pub node: Node,
     /// What was mended at the start, in words.
     pub notes: Vec<String>,
+    /// The last arrival as of the start.
+    pub arrival: u64,
     /// Ends when the node does; the error says why it could not go on.
     pub ended: oneshot::Receiver<Result<(), KeeperError>>,
     /// Network metrics.
@@ -114,7 +116,9 @@ impl Node {
         };
         let (network, events, mut streams) = network::start(settings, &mut registry).await?;
         let reader = keeper.reader();
+        let (checked, end) = (reader.clone(), keeper.end());
         let (view_sender, view) = watch::channel(keeper.view());
+        let arrival = view.borrow().counts.arrival;
         let (inbox, requests) = mpsc::channel(INBOX_MAX);
         let (effects, effect_receiver) = mpsc::channel(SPEAKER_MAX);
         let (ended_sender, ended) = oneshot::channel();
@@ -144,9 +148,11 @@ impl Node {
         // An own thread: it spends its life in fsync, where a task would hold up its neighbours.
         let spawned = std::thread::Builder::new().name("keeper".to_owned()).spawn(work);
         spawned.map_err(|error| NodeError::Thread(error.to_string()))?;
+        let checking = std::thread::Builder::new().name("checker".to_owned()).spawn(move || checked.check(end));
+        checking.map_err(|error| NodeError::Thread(error.to_string()))?;
         let node = Node { inbox, view, network, reader, config };
         node.announce().await;
-        Ok(Started { node, notes, ended, registry })
+        Ok(Started { node, notes, arrival, ended, registry })
     }
 
     /// What can be seen of the keeper, as of its last turn.
@@ -272,10 +278,13 @@ fn run(
             None => {}
             Some(Request::Publish(documents, reply)) => {
                 let done = keeper.publish(documents);
+                // Shown before it is answered: who publishes and asks at once finds it counted.
+                view.send_replace(keeper.view());
                 answer(done, reply, &mut spoken)?;
             }
             Some(Request::Withdraw(slug, reason, reply)) => {
                 let done = keeper.withdraw(&slug, &reason);
+                view.send_replace(keeper.view());
                 answer(done, reply, &mut spoken)?;
             }
             Some(Request::Addresses(peer, addresses)) => match keeper.publish_addresses(&peer, &addresses) {
@@ -285,7 +294,14 @@ fn run(
             Some(Request::Stop) => return keeper.close(),
             Some(Request::Input(_) | Request::Heard(_)) => {}
         }
-        view.send_replace(keeper.view());
+        let now = keeper.view();
+        view.send_if_modified(|seen| {
+            let changed = *seen != now;
+            if changed {
+                *seen = now;
+            }
+            changed
+        });
         for effect in spoken {
             if let Effect::Open(peer, _) = &effect {
                 next_session += 1;

@@ -1,6 +1,8 @@
 //! The read side of the store: what is visible, asked from any thread, while one writer goes on.
 
-use std::sync::Arc;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use prost::Message;
 use proto::body;
@@ -12,11 +14,11 @@ use proto::serve::{Archive, Head, StoredLeaf};
 use proto::tree::{Compact, Hashes};
 
 use crate::engine::Engine;
-use crate::frame::unplace;
+use crate::frame::{self, Damage, unplace};
 use crate::rows::{
     LogHead, Owner, StoreError, WorkRow, array, arrival, body_location, leaf_key, location, node_key, prefix, table,
 };
-use crate::segments::SegmentReader;
+use crate::segments::{Cursor, Frame, Location, Replayed, SegmentError, SegmentReader};
 
 /// Nodes of one desk that the phone book lists, so that no desk can crowd out the others.
 const NODES_OF_A_DESK: usize = 16;
@@ -26,6 +28,13 @@ const NODES_OF_A_DESK: usize = 16;
 pub struct Reader {
     pub(crate) engine: Engine,
     pub(crate) segments: SegmentReader,
+    damage: Arc<DamageSeen>,
+}
+
+/// Damage that a read came upon. The first is written down, so that the next start replays everything and fetches what is lost.
+struct DamageSeen {
+    suspect: PathBuf,
+    words: OnceLock<String>,
 }
 
 /// One entry as it was kept.
@@ -42,6 +51,52 @@ pub struct Kept {
 }
 
 impl Reader {
+    /// `suspect` is the file that makes the next start disbelieve the engine.
+    pub(crate) fn new(engine: Engine, segments: SegmentReader, suspect: PathBuf) -> Reader {
+        Reader { engine, segments, damage: Arc::new(DamageSeen { suspect, words: OnceLock::new() }) }
+    }
+
+    /// What a read came upon that a new start has to mend, in words.
+    pub fn damage(&self) -> Option<&String> {
+        self.damage.words.get()
+    }
+
+    /// Reads every record on disk up to `end` once, and gives the first damage that no note tells of.
+    pub(crate) fn unknown_damage(&self, end: Cursor) -> Result<Option<Damage>, SegmentError> {
+        let (mut found, mut known) = (Vec::new(), Vec::new());
+        for item in self.segments.replay(Cursor::default(), Some(end)) {
+            match item? {
+                Replayed::Frame(frame) if frame.kind == frame::LOCAL => known.extend(Damage::read(&frame.payload)),
+                Replayed::Frame(_) => {}
+                Replayed::Damaged { from, bytes, .. } => {
+                    found.push(Damage { segment: from.segment, offset: from.offset, bytes });
+                }
+            }
+        }
+        Ok(found.into_iter().find(|damage| !known.contains(damage)))
+    }
+
+    /// The same beside a running node, after a start that had no reason to do it: rot is found before a reader comes upon it.
+    pub fn check(&self, end: Cursor) {
+        match self.unknown_damage(end) {
+            Ok(None) => tracing::info!("every record on disk was read again and is sound"),
+            Ok(Some(damage)) => self.saw(&SegmentError::Damaged { segment: damage.segment, offset: damage.offset }),
+            Err(error) => tracing::error!("the records on disk could not be checked: {error}"),
+        }
+    }
+
+    fn saw(&self, error: &SegmentError) {
+        if matches!(error, SegmentError::Damaged { .. }) && self.damage.words.set(error.to_string()).is_ok() {
+            tracing::error!("{error}");
+            // Best effort: where even this cannot be written, the next start after a crash checks everything anyway.
+            let _ = fs::write(&self.damage.suspect, "a record in the segments is damaged");
+        }
+    }
+
+    fn frame(&self, at: &Location) -> Result<Frame, SegmentError> {
+        self.segments.read_frame(at).inspect_err(|error| self.saw(error))
+    }
+
     /// Every log held: its key and local number.
     pub fn log_numbers(&self) -> Result<Vec<(PublicKey, u32)>, StoreError> {
         let rows = self.engine.scan(table::LOGS, &[], None, usize::MAX)?;
@@ -55,12 +110,12 @@ impl Reader {
     pub fn entry(&self, log: u32, index: u64) -> Result<Option<Kept>, StoreError> {
         let Some(leaf) = self.engine.get(table::LEAVES, &leaf_key(log, index))? else { return Ok(None) };
         let at = location(&leaf, 32).ok_or(StoreError::Damaged(table::LEAVES))?;
-        let frame = self.segments.read_frame(&at)?;
+        let frame = self.frame(&at)?;
         let entry = Entry::parse_anywhere(&frame.payload).map_err(|_| StoreError::Damaged(table::LEAVES))?;
         let body = match body_location(&leaf) {
             None => None,
-            // A body damaged on disk reads as one that is not held; the audit names it.
-            Some(at) => self.segments.read_frame(&at).ok().and_then(|frame| {
+            // A body damaged on disk reads as one that is not held, until a new start fetches it.
+            Some(at) => self.frame(&at).ok().and_then(|frame| {
                 let (_, _, packed) = unplace(&frame.payload)?;
                 body::unpack(packed, &entry).ok()
             }),
@@ -115,6 +170,14 @@ impl Reader {
         rows.iter().map(|row| arrival(row).ok_or(StoreError::Damaged(table::ARRIVALS))).collect()
     }
 
+    /// Where the newest record begins that the engine knows of.
+    pub(crate) fn newest_place(&self) -> Result<Option<Cursor>, StoreError> {
+        let Some((_, log, index)) = self.newest(None, 1)?.first().copied() else { return Ok(None) };
+        let leaf = self.engine.get(table::LEAVES, &leaf_key(log, index))?.ok_or(StoreError::Damaged(table::LEAVES))?;
+        let places = [location(&leaf, 32), body_location(&leaf)];
+        Ok(places.into_iter().flatten().map(|at| Cursor { segment: at.segment, offset: at.offset }).max())
+    }
+
     pub(crate) fn log_head(&self, federation: &Digest, log: &PublicKey) -> Result<Option<LogHead>, StoreError> {
         let Some(number) = self.number(log)? else { return Ok(None) };
         let Some(bytes) = self.engine.get(table::HEADS, &number.to_be_bytes())? else { return Ok(None) };
@@ -164,10 +227,10 @@ impl Archive for Records {
         let Some(number) = self.reader.number(log)? else { return Ok(None) };
         let Some(leaf) = self.reader.engine.get(table::LEAVES, &leaf_key(number, index))? else { return Ok(None) };
         let at = location(&leaf, 32).ok_or(StoreError::Damaged(table::LEAVES))?;
-        let Ok(entry) = self.reader.segments.read(&at) else { return Ok(None) };
-        let body = body_location(&leaf).and_then(|at| self.reader.segments.read(&at).ok());
-        let body = body.and_then(|payload| unplace(&payload).map(|(_, _, packed)| packed.to_vec()));
-        Ok(Some((entry, body)))
+        let Ok(entry) = self.reader.frame(&at) else { return Ok(None) };
+        let body = body_location(&leaf).and_then(|at| self.reader.frame(&at).ok());
+        let body = body.and_then(|frame| unplace(&frame.payload).map(|(_, _, packed)| packed.to_vec()));
+        Ok(Some((entry.payload, body)))
     }
 
     fn hashes(&self, log: &PublicKey) -> LogHashes {

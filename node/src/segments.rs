@@ -27,6 +27,8 @@ const OPEN_FILES_MAX: usize = 64;
 const FILE_MARK: &[u8; 8] = b"COMITYSG";
 const FILE_VERSION: u32 = 1;
 const FILE_HEADER: u64 = 12;
+/// A version beyond is no version but damage.
+const VERSION_MAX: u32 = 1_000;
 const FRAME_MARK: [u8; 2] = [0xc0, 0x4d];
 const FRAME_HEADER: usize = 32;
 
@@ -42,7 +44,9 @@ pub enum SegmentError {
         source: io::Error,
     },
     /// A frame is not what was written.
-    #[error("segment {segment} is damaged at offset {offset}; the record is fetched again from a peer")]
+    #[error(
+        "segment {segment} is damaged at offset {offset}; start the node again, and what was there is fetched from a peer"
+    )]
     Damaged {
         /// The segment's number.
         segment: u32,
@@ -50,7 +54,7 @@ pub enum SegmentError {
         offset: u32,
     },
     /// A file that is no segment stands where one belongs.
-    #[error("{0} is not a segment of this version; move it away, or start the program that wrote it")]
+    #[error("{0} is no segment that this program can read; move it away, or start the newer program that wrote it")]
     NotASegment(PathBuf),
     /// An earlier write failed, so nothing more is written: what the disk holds is known only after a new start.
     #[error("an earlier write to the segments failed; stop, see to the disk, and start again")]
@@ -68,7 +72,8 @@ fn hint(source: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             "; make the folder writable and start again"
         }
-        _ => "",
+        io::ErrorKind::NotFound => "",
+        _ => "; see to the disk (`dmesg` may say more) and start again",
     }
 }
 
@@ -224,14 +229,17 @@ impl Segments {
             };
             return Ok((segments, Opened { cut_bytes: len }));
         }
-        let mut end = FILE_HEADER;
+        let (mut end, mut sound_head) = (FILE_HEADER, true);
         let reader = SegmentReader::new(dir);
-        for item in reader.replay(Cursor { segment: number, offset: FILE_HEADER as u32 }, None) {
-            if let Replayed::Frame(frame) = item?
-                && boundary(frame.kind)
-            {
-                end = u64::from(frame.next.offset);
+        for item in reader.replay(Cursor { segment: number, offset: 0 }, None) {
+            match item? {
+                Replayed::Frame(frame) if boundary(frame.kind) => end = u64::from(frame.next.offset),
+                Replayed::Damaged { from, .. } if from.offset == 0 => sound_head = false,
+                _ => {}
             }
+        }
+        if !sound_head && end == FILE_HEADER {
+            return Err(SegmentError::NotASegment(path)); // nothing in it says that it is ours to cut
         }
         let file = OpenOptions::new().append(true).open(&path).map_err(|source| io_error(&path, source))?;
         if end < len {
@@ -379,6 +387,13 @@ pub struct Replay {
     failed: bool,
 }
 
+/// Where opening a file brings a replay.
+enum At {
+    Frames,
+    DamagedHeader,
+    End,
+}
+
 impl Iterator for Replay {
     type Item = Result<Replayed, SegmentError>;
 
@@ -398,8 +413,15 @@ impl Replay {
             if self.to.is_some_and(|to| self.at >= to) {
                 return Ok(None);
             }
-            if self.file.is_none() && !self.open()? {
-                return Ok(None);
+            if self.file.is_none() {
+                match self.open()? {
+                    At::End => return Ok(None),
+                    At::Frames => {}
+                    At::DamagedHeader => {
+                        let from = Cursor { offset: 0, ..self.at };
+                        return Ok(Some(Replayed::Damaged { from, to: self.at, bytes: FILE_HEADER }));
+                    }
+                }
             }
             let Some(file) = self.file.as_mut() else { return Ok(None) };
             let mut bytes = vec![0; FRAME_HEADER];
@@ -426,9 +448,9 @@ impl Replay {
     }
 
     /// Opens the segment at the cursor, or the next one there is.
-    fn open(&mut self) -> Result<bool, SegmentError> {
+    fn open(&mut self) -> Result<At, SegmentError> {
         let Some(number) = numbers(&self.dir)?.into_iter().find(|number| *number >= self.at.segment) else {
-            return Ok(false);
+            return Ok(At::End);
         };
         if number > self.at.segment {
             self.at = Cursor { segment: number, offset: 0 };
@@ -443,17 +465,20 @@ impl Replay {
         if self.at.offset < FILE_HEADER as u32 {
             let mut head = [0; FILE_HEADER as usize];
             let got = read_up_to(&mut file, &mut head).map_err(|source| io_error(&path, source))?;
-            let sound = got == head.len() && head[..8] == *FILE_MARK && head[8..] == FILE_VERSION.to_le_bytes();
-            // A file too short for a header holds nothing yet; a wrong header is damage only a person can judge.
-            if !sound && got == head.len() {
+            let version = u32_le(&head, 8).unwrap_or_default();
+            if head[..8] == *FILE_MARK && version > FILE_VERSION && version <= VERSION_MAX {
                 return Err(SegmentError::NotASegment(path));
             }
+            // A file too short for a header holds nothing yet. Any other header is damage like any other: every frame
+            // behind it still speaks for itself.
+            let sound = got < head.len() || (head[..8] == *FILE_MARK && version == FILE_VERSION);
             self.at.offset = FILE_HEADER as u32;
-        } else {
-            file.seek(SeekFrom::Start(u64::from(self.at.offset))).map_err(|source| io_error(&path, source))?;
+            self.file = Some(file);
+            return Ok(if sound { At::Frames } else { At::DamagedHeader });
         }
+        file.seek(SeekFrom::Start(u64::from(self.at.offset))).map_err(|source| io_error(&path, source))?;
         self.file = Some(file);
-        Ok(true)
+        Ok(At::Frames)
     }
 
     /// Looks for the next sound frame after damage at the cursor.

@@ -2,8 +2,8 @@
 //!
 //! Order of every turn, each step after the one before is durable: [`Store::append`] writes verified records to the segments
 //! and fsyncs; the caller advances its fence marks; [`Store::apply`] makes the records visible to every [`Reader`]. A crash
-//! between any two is an ordinary start: [`Store::open`] replays the segments from the engine's cursor through the very same
-//! [`Store::apply`] path, and where the engine is damaged, sets it aside and replays everything.
+//! between any two is an ordinary start: [`Store::open`] reads the segments again from the engine's cursor, takes each record as
+//! [`Store::apply`] does, and where the engine is damaged, sets it aside and takes everything again.
 //!
 //! Nothing here judges. Only verified runs and bodies come in; what stands is asked of `proto::standing` and `proto::work`.
 
@@ -16,7 +16,7 @@ use proto::body::{self, Open, Purpose};
 use proto::digest::Digest;
 use proto::entry::Entry;
 use proto::key::PublicKey;
-use proto::log::{Closing, Log};
+use proto::log::{Closing, Log, Run};
 use proto::replica::Record;
 use proto::schema;
 use proto::tree::Compact;
@@ -27,7 +27,7 @@ use crate::reader::Reader;
 use crate::rows::{
     LogHead, SCHEMA, StoreError, WorkRow, array, leaf_key, leaf_value, location, node_key, prefix, stands, table,
 };
-use crate::segments::{Cursor, Frame, Location, Replayed, Segments};
+use crate::segments::{Cursor, Frame, Location, Replayed, SegmentError, Segments};
 
 /// Bytes of page cache sled may take; its own reckoning is a hint, and a node has to live in 1 GB beside an index.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
@@ -72,16 +72,26 @@ pub struct Counts {
     pub entries: u64,
     /// The number of the last arrival.
     pub arrival: u64,
+    /// Times the segments were made durable since the start.
+    pub syncs: u64,
 }
 
 /// Records that are durable in the segments and not yet visible.
 pub struct Appended {
-    frames: Vec<Frame>,
+    records: Vec<Filed>,
     end: Cursor,
     bytes: u64,
 }
 
-/// An entry of the run that is being read, with its places in the segments.
+/// A record with its places in the segments: written just now, or read again at a start.
+enum Filed {
+    /// A run and what closes it.
+    Run { log: PublicKey, size: u64, run: Vec<Placed>, closing: Closing },
+    /// A body that came later than its entry.
+    Body { log: PublicKey, index: u64, at: Location, arrival: u64, packed: Vec<u8> },
+}
+
+/// An entry of a run, with its places in the segments.
 struct Placed {
     entry: Entry,
     at: Location,
@@ -104,7 +114,7 @@ impl Store {
             Health::SnapshotsDropped => opened.notes.push("damaged snapshots of sled were dropped".to_owned()),
             Health::SetAside { path, reason } => opened.notes.push(set_aside_words(&path, &reason)),
         }
-        let reader = Reader { engine, segments: segments.reader() };
+        let reader = Reader::new(engine, segments.reader(), dir.join(SUSPECT));
         let mut store = Store {
             dir: dir.to_owned(),
             segments,
@@ -124,6 +134,10 @@ impl Store {
         };
         match first.and_then(|()| store.logs().map(drop)) {
             Ok(()) => {}
+            Err(StoreError::Segments(SegmentError::Damaged { segment, offset })) => {
+                let why = format!("segment {segment} is damaged at offset {offset}");
+                store.rebuild(federation, &why, &mut opened)?;
+            }
             Err(error @ (StoreError::Newer { .. } | StoreError::Segments(_))) => return Err(error),
             Err(error) => store.rebuild(federation, &error.to_string(), &mut opened)?,
         }
@@ -154,6 +168,11 @@ impl Store {
     /// The latest time that was noted here, Unix milliseconds; arrivals never go back behind it.
     pub fn clock_ms(&self) -> u64 {
         self.clock_ms
+    }
+
+    /// Where the next record will be written: what is before it can be checked at any time.
+    pub fn end(&self) -> Cursor {
+        self.segments.end()
     }
 
     /// A read handle.
@@ -196,35 +215,47 @@ impl Store {
         // A clock set back must not make arrivals run backwards: feeds and harvests sort by them.
         self.clock_ms = self.clock_ms.max(now_ms);
         let before = self.segments.bytes();
-        let mut frames = Vec::new();
+        let mut kept = Vec::with_capacity(records.len());
         for record in records {
-            match record {
-                Record::Run(run) => {
-                    for leaf in run.leaves() {
-                        self.arrival += 1;
-                        self.put(&mut frames, frame::ENTRY, leaf.entry.as_bytes().to_vec())?;
-                        if let Some(body) = &leaf.body {
-                            let payload = place(run.log(), leaf.entry.index(), &body.frame);
-                            self.put(&mut frames, frame::BODY, payload)?;
-                        }
-                    }
-                    let closing = run.closing().to_wire().encode_to_vec();
-                    self.put(&mut frames, frame::CLOSING, place(run.log(), run.after().size(), &closing))?;
-                }
+            kept.push(match record {
+                Record::Run(run) => self.append_run(run)?,
                 Record::Body { log, index, body } => {
                     self.arrival += 1;
-                    self.put(&mut frames, frame::LATE_BODY, place(log, *index, &body.frame))?;
+                    let at = self.put(frame::LATE_BODY, &place(log, *index, &body.frame))?;
+                    Filed::Body { log: *log, index: *index, at, arrival: self.arrival, packed: body.frame.clone() }
                 }
-            }
+            });
         }
         self.segments.sync()?;
-        Ok(Appended { frames, end: self.segments.end(), bytes: self.segments.bytes() - before })
+        self.counts.syncs += 1;
+        Ok(Appended { records: kept, end: self.segments.end(), bytes: self.segments.bytes() - before })
+    }
+
+    fn append_run(&mut self, run: &Run) -> Result<Filed, StoreError> {
+        let log = *run.log();
+        let mut placed = Vec::with_capacity(run.leaves().len());
+        for leaf in run.leaves() {
+            self.arrival += 1;
+            let entry = leaf.entry.clone();
+            let at = self.put(frame::ENTRY, entry.as_bytes())?;
+            let body = match &leaf.body {
+                None => None,
+                Some(body) => {
+                    let at = self.put(frame::BODY, &place(&log, entry.index(), &body.frame))?;
+                    Some((at, body.bytes.clone()))
+                }
+            };
+            placed.push(Placed { entry, at, arrival: self.arrival, body });
+        }
+        let (size, closing) = (run.after().size(), run.closing().clone());
+        self.put(frame::CLOSING, &place(&log, size, &closing.to_wire().encode_to_vec()))?;
+        Ok(Filed::Run { log, size, run: placed, closing })
     }
 
     /// Makes what was appended visible to readers.
-    pub fn apply(&mut self, federation: &Digest, appended: Appended) -> Result<(), StoreError> {
-        for frame in appended.frames {
-            self.take(federation, &frame)?;
+    pub fn apply(&mut self, appended: Appended) -> Result<(), StoreError> {
+        for record in appended.records {
+            self.take(record)?;
         }
         self.settle(appended.end)?;
         self.unflushed += appended.bytes;
@@ -249,11 +280,8 @@ impl Store {
         Ok(())
     }
 
-    fn put(&mut self, frames: &mut Vec<Frame>, kind: u8, payload: Vec<u8>) -> Result<(), StoreError> {
-        let at = self.segments.append(kind, self.arrival, self.clock_ms, &payload)?;
-        let next = self.segments.end();
-        frames.push(Frame { kind, arrival: self.arrival, arrived_ms: self.clock_ms, payload, at, next });
-        Ok(())
+    fn put(&mut self, kind: u8, payload: &[u8]) -> Result<Location, StoreError> {
+        Ok(self.segments.append(kind, self.arrival, self.clock_ms, payload)?)
     }
 
     // ------------------------------------------------------------------------------------------- one path
@@ -271,7 +299,9 @@ impl Store {
                     if frame.kind == frame::LOCAL {
                         seen.extend(Damage::read(&frame.payload));
                     }
-                    self.take(federation, &frame)?;
+                    if let Some(record) = self.read(federation, &frame) {
+                        self.take(record)?;
+                    }
                     opened.replayed += 1;
                     if boundary {
                         self.settle(end)?;
@@ -297,43 +327,48 @@ impl Store {
         Ok(())
     }
 
-    /// Takes the next frame of the segments, live or replayed. Taking one twice changes nothing.
-    fn take(&mut self, federation: &Digest, frame: &Frame) -> Result<(), StoreError> {
+    /// Reads the next frame of the segments; the last one of a record gives the record.
+    fn read(&mut self, federation: &Digest, frame: &Frame) -> Option<Filed> {
         self.arrival = self.arrival.max(frame.arrival);
         self.clock_ms = self.clock_ms.max(frame.arrived_ms);
         match frame.kind {
             frame::ENTRY => {
-                if let Ok(entry) = Entry::parse_anywhere(&frame.payload) {
-                    let follows =
-                        |last: &Placed| last.entry.log() == entry.log() && last.entry.index() + 1 == entry.index();
-                    if !self.open_run.last().is_some_and(follows) {
-                        self.open_run.clear(); // a crash left a run unclosed at the end of the segment before
-                    }
-                    self.open_run.push(Placed { entry, at: frame.at, arrival: frame.arrival, body: None });
+                let entry = Entry::parse_anywhere(&frame.payload).ok()?;
+                let follows =
+                    |last: &Placed| last.entry.log() == entry.log() && last.entry.index() + 1 == entry.index();
+                if !self.open_run.last().is_some_and(follows) {
+                    self.open_run.clear(); // a crash left a run unclosed at the end of the segment before
                 }
-                Ok(())
+                self.open_run.push(Placed { entry, at: frame.at, arrival: frame.arrival, body: None });
+                None
             }
             frame::BODY => {
-                let Some((log, index, packed)) = unplace(&frame.payload) else { return Ok(()) };
-                if let Some(last) =
-                    self.open_run.last_mut().filter(|last| *last.entry.log() == log && last.entry.index() == index)
-                {
-                    last.body = body::unpack(packed, &last.entry).ok().map(|bytes| (frame.at, bytes));
-                }
-                Ok(())
+                let (log, index, packed) = unplace(&frame.payload)?;
+                let is = |last: &&mut Placed| *last.entry.log() == log && last.entry.index() == index;
+                let last = self.open_run.last_mut().filter(is)?;
+                last.body = body::unpack(packed, &last.entry).ok().map(|bytes| (frame.at, bytes));
+                None
             }
             frame::CLOSING => {
                 let run = std::mem::take(&mut self.open_run);
-                let Some((log, size, wire)) = unplace(&frame.payload) else { return Ok(()) };
-                let closing =
-                    schema::Closing::decode(wire).ok().and_then(|wire| Closing::from_wire(federation, &wire).ok());
-                closing.map_or(Ok(()), |closing| self.take_run(log, size, run, closing))
+                let (log, size, wire) = unplace(&frame.payload)?;
+                let closing = Closing::from_wire(federation, &schema::Closing::decode(wire).ok()?).ok()?;
+                Some(Filed::Run { log, size, run, closing })
             }
             frame::LATE_BODY => {
-                let Some((log, index, packed)) = unplace(&frame.payload) else { return Ok(()) };
-                self.take_body(&log, index, packed, frame)
+                let (log, index, packed) = unplace(&frame.payload)?;
+                let packed = packed.to_vec();
+                Some(Filed::Body { log, index, at: frame.at, arrival: frame.arrival, packed })
             }
-            _ => Ok(()),
+            _ => None,
+        }
+    }
+
+    /// Takes a record, just written or read again. Taking one twice changes nothing.
+    fn take(&mut self, record: Filed) -> Result<(), StoreError> {
+        match record {
+            Filed::Run { log, size, run, closing } => self.take_run(log, size, run, closing),
+            Filed::Body { log, index, at, arrival, packed } => self.take_body(&log, index, at, arrival, &packed),
         }
     }
 
@@ -395,18 +430,25 @@ impl Store {
         Ok(())
     }
 
-    fn take_body(&mut self, log: &PublicKey, index: u64, packed: &[u8], frame: &Frame) -> Result<(), StoreError> {
+    fn take_body(
+        &mut self,
+        log: &PublicKey,
+        index: u64,
+        at: Location,
+        arrival: u64,
+        packed: &[u8],
+    ) -> Result<(), StoreError> {
         let Some(head) = self.heads.get(log) else { return Ok(()) };
         let (number, open) = (head.number, head.open.clone());
         let Some(kept) = self.reader.entry(number, index)? else { return Ok(()) };
         let Ok(bytes) = body::unpack(packed, &kept.entry) else { return Ok(()) };
         let key = leaf_key(number, index);
         let leaf = self.reader.engine.get(table::LEAVES, &key)?.ok_or(StoreError::Damaged(table::LEAVES))?;
-        let at = location(&leaf, 32).ok_or(StoreError::Damaged(table::LEAVES))?;
+        let entry_at = location(&leaf, 32).ok_or(StoreError::Damaged(table::LEAVES))?;
         let mut batch = Batch::default();
-        batch.put(table::LEAVES, &key, &leaf_value(&kept.entry.digest(), &at, Some(frame.at)));
+        batch.put(table::LEAVES, &key, &leaf_value(&kept.entry.digest(), &entry_at, Some(at)));
         batch.remove(table::WANTS, &key);
-        batch.put(table::ARRIVALS, &frame.arrival.to_be_bytes(), &key);
+        batch.put(table::ARRIVALS, &arrival.to_be_bytes(), &key);
         self.catalogue(&mut batch, number, &open, &kept.entry, &bytes)?;
         self.put_counts(&mut batch);
         self.reader.engine.apply(batch)?;
@@ -437,14 +479,14 @@ impl Store {
         if entry.kind() < schema::Kind::LawSummary as u32 {
             return Ok(());
         }
-        let Some((publication, _)) = body::publication(bytes) else { return Ok(()) };
+        let Ok(publication) = schema::Publication::decode(bytes) else { return Ok(()) };
         let name = format!("{}/{}", open.member, publication.slug);
         let Some(row) = WorkRow::of(log, entry, &publication) else { return Ok(()) };
         let key = row.key(&name);
-        if self.reader.engine.get(table::WORKS, &key)?.is_some() {
+        let mut rows = self.reader.work(&name)?;
+        if rows.iter().any(|known| known.key(&name) == key) {
             return Ok(());
         }
-        let mut rows = self.reader.work(&name)?;
         // Rows of this very batch are not in the engine yet.
         rows.extend(batch.pending(table::WORKS, &prefix(&name)).filter_map(|(key, value)| WorkRow::read(key, value)));
         let stood = stands(&rows);
@@ -477,8 +519,8 @@ impl Store {
     /// Why the engine is not to be believed, `None` where it is.
     fn doubt(&self) -> Result<Option<String>, StoreError> {
         let engine = &self.reader.engine;
-        if self.dir.join(SUSPECT).exists() {
-            return Ok(Some("it failed while in use".to_owned()));
+        if let Ok(why) = fs::read_to_string(self.dir.join(SUSPECT)) {
+            return Ok(Some(if why.is_empty() { "it failed while in use".to_owned() } else { why }));
         }
         let schema = engine.get(table::META, b"schema")?.and_then(|bytes| array(&bytes, 0)).map(u32::from_be_bytes);
         match schema {
@@ -494,16 +536,25 @@ impl Store {
             }
             _ => {}
         }
+        // A kill between the batch of a record and that of the cursor, and then a disk that lost the record: the cursor alone
+        // does not tell.
+        if self.reader.newest_place()?.is_some_and(|place| place >= self.segments.end()) {
+            return Ok(Some("it is ahead of the segments".to_owned()));
+        }
         if engine.get(table::META, b"clean")?.is_none_or(|value| value != [1]) {
             // After a crash every page is read once, because damage shows only then; an error here ends in a rebuild.
             engine.check()?;
+            // And every record: a crash in the middle of a rebuild may have left damage behind that nobody noted.
+            if let Some(damage) = self.reader.unknown_damage(self.segments.end())? {
+                return Ok(Some(format!("segment {} is damaged at offset {}", damage.segment, damage.offset)));
+            }
         }
         Ok(None)
     }
 
     fn rebuild(&mut self, federation: &Digest, reason: &str, opened: &mut Opened) -> Result<(), StoreError> {
         let (engine, aside) = self.reader.engine.clone().set_aside()?;
-        self.reader.engine = engine;
+        self.reader = Reader::new(engine, self.segments.reader(), self.dir.join(SUSPECT));
         opened.notes.push(set_aside_words(&aside, reason));
         self.open_run.clear();
         self.load(federation)?;
@@ -539,7 +590,7 @@ impl Store {
             self.heads.insert(key, head);
         }
         let entries = self.heads.values().map(|head| head.tree.size()).sum();
-        self.counts = Counts { documents, entries, arrival: self.arrival };
+        self.counts = Counts { documents, entries, arrival: self.arrival, ..self.counts };
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Ed25519 keys and signatures. Weak keys are no keys, and only strict verification counts, so that all replicas judge alike.
 
+use std::cell::Cell;
 use std::fmt;
 use std::str::FromStr;
 
@@ -13,6 +14,12 @@ use crate::digest::{from_hex, write_hex};
 /// The name of a log, of a member's voice, of a desk: 32 bytes that are a sound Ed25519 public key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublicKey([u8; 32]);
+
+thread_local! {
+    // The last key found sound. Every entry and body names its log's key, a run of them the same one, and the arithmetic that
+    // judges a key took a fifth of catching up.
+    static LAST: Cell<Option<[u8; 32]>> = const { Cell::new(None) };
+}
 
 /// A secret key. Its debug form never shows it.
 #[derive(Clone)]
@@ -36,11 +43,15 @@ impl PublicKey {
     /// A key from 32 bytes; weak and non-canonical ones are refused.
     pub fn from_bytes(bytes: &[u8]) -> Result<PublicKey, KeyError> {
         let bytes: [u8; 32] = bytes.try_into().map_err(|_| KeyError::Public)?;
+        if LAST.get() == Some(bytes) {
+            return Ok(PublicKey(bytes));
+        }
         let point = VerifyingKey::from_bytes(&bytes).map_err(|_| KeyError::Public)?;
         // Decompression reduces an over-large y; re-encoding tells a second spelling of a point from the first.
         if point.is_weak() || point.to_edwards().compress().to_bytes() != bytes {
             return Err(KeyError::Public);
         }
+        LAST.set(Some(bytes));
         Ok(PublicKey(bytes))
     }
 

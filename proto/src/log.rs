@@ -215,12 +215,38 @@ impl Log {
         let known = usize::try_from(held - chunk.from).map_err(|_| RunError::Nothing)?;
         let fresh = chunk.leaves.get(known..).filter(|leaves| !leaves.is_empty()).ok_or(RunError::Nothing)?;
         let wire = chunk.closing.as_ref().ok_or(RunError::Shape)?;
-        let mut admission = self.open.as_ref().map_or(Admission::Refused, &admits);
         let mut leaves = Vec::with_capacity(fresh.len());
-        let mut after = self.tree.clone();
         for (index, leaf) in (held..).zip(fresh) {
             let entry = Entry::parse(&leaf.entry, &self.key, index)?;
-            let body = self.verify_body(&entry, &leaf.body)?;
+            let body = match leaf.body.as_slice() {
+                [] => None,
+                frame => {
+                    let bytes = body::unpack(frame, &entry).map_err(|error| RunError::Body { index, error })?;
+                    Some(Body { frame: frame.to_vec(), bytes })
+                }
+            };
+            leaves.push(Leaf { entry, body });
+        }
+        self.join(leaves, Closing::from_wire(federation, wire)?, admits)
+    }
+
+    /// Joins sound leaves, each with its proven body, as the next run; the closing's signature was verified.
+    pub fn join<'a>(
+        &self,
+        leaves: Vec<Leaf>,
+        closing: Closing,
+        admits: impl Fn(&Open) -> Admission<'a>,
+    ) -> Result<Run, RunError> {
+        let held = self.size();
+        let mut admission = self.open.as_ref().map_or(Admission::Refused, &admits);
+        let mut after = self.tree.clone();
+        for (index, Leaf { entry, body }) in (held..).zip(&leaves) {
+            if *entry.log() != self.key || entry.index() != index {
+                return Err(RunError::Gap { from: entry.index(), held: index });
+            }
+            if body.is_none() && (index == 0 || self.purpose == Purpose::Governance) {
+                return Err(RunError::NoBody(index));
+            }
             if index == 0 {
                 let bytes = body.as_ref().filter(|_| entry.kind() == schema::Kind::Open as u32);
                 let open = bytes.and_then(|body| Open::parse(&body.bytes));
@@ -232,10 +258,9 @@ impl Log {
                 Admission::Whole | Admission::Until(_) => {}
             }
             after.push(entry.digest(), |_, _, _| {});
-            leaves.push(Leaf { entry, body });
         }
         self.within_bounds(&leaves)?;
-        let closing = Closing::verify(federation, wire, &self.key, &after)?;
+        closing.ends(&self.key, &after)?;
         match admission {
             Admission::Until(cut) if after.size() == cut.size && after.root() != cut.root => {
                 Err(RunError::NotJoined(cut.size))
@@ -301,16 +326,6 @@ impl Log {
         Some(proven)
     }
 
-    fn verify_body(&self, entry: &Entry, frame: &[u8]) -> Result<Option<Body>, RunError> {
-        let index = entry.index();
-        if frame.is_empty() {
-            let needed = index == 0 || self.purpose == Purpose::Governance;
-            return if needed { Err(RunError::NoBody(index)) } else { Ok(None) };
-        }
-        let bytes = body::unpack(frame, entry).map_err(|error| RunError::Body { index, error })?;
-        Ok(Some(Body { frame: frame.to_vec(), bytes }))
-    }
-
     fn within_bounds(&self, leaves: &[Leaf]) -> Result<(), RunError> {
         if self.purpose == Purpose::Publication {
             return Ok(());
@@ -332,14 +347,20 @@ impl Closing {
         log: &PublicKey,
         after: &Compact,
     ) -> Result<Closing, RunError> {
-        let checkpoint = SignedCheckpoint::verify(&wire.checkpoint, federation)?;
+        let closing = Closing::from_wire(federation, wire)?;
+        closing.ends(log, after)?;
+        Ok(closing)
+    }
+
+    /// Whether it verifies the end of a log's run that ends in `after`, beyond its signature.
+    fn ends(&self, log: &PublicKey, after: &Compact) -> Result<(), RunError> {
+        let Closing { checkpoint, proof } = self;
         let end = after.size();
         if checkpoint.log() != log || checkpoint.size() < end {
             return Err(RunError::NotJoined(end));
         }
-        let proof = hashes(&wire.proof)?;
-        match tree::root_from_consistency(end, &after.root(), checkpoint.size(), &proof) {
-            Ok(joined) if joined == *checkpoint.root() => Ok(Closing { checkpoint, proof }),
+        match tree::root_from_consistency(end, &after.root(), checkpoint.size(), proof) {
+            Ok(joined) if joined == *checkpoint.root() => Ok(()),
             _ => Err(RunError::NotJoined(end)),
         }
     }
@@ -350,7 +371,7 @@ impl Closing {
         schema::Closing { checkpoint: self.checkpoint.as_bytes().to_vec(), proof }
     }
 
-    /// As a store kept it; the signature is verified again.
+    /// As sent or kept; its signature is verified, and that it ends a run is not.
     pub fn from_wire(federation: &Digest, wire: &schema::Closing) -> Result<Closing, RunError> {
         let checkpoint = SignedCheckpoint::verify(&wire.checkpoint, federation)?;
         Ok(Closing { checkpoint, proof: hashes(&wire.proof)? })

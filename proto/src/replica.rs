@@ -21,7 +21,7 @@ use crate::entry::Entry;
 use crate::frontier::{Frontier, Row};
 use crate::key::{PublicKey, SecretKey};
 use crate::limits;
-use crate::log::{Admission, Body, Fresh, Log, Run, RunError};
+use crate::log::{Admission, Body, Closing, Fresh, Leaf, Log, Run, RunError};
 use crate::message;
 use crate::schema;
 use crate::schema::sync_message::Message;
@@ -33,6 +33,9 @@ use crate::tree;
 pub const SYNC_EVERY_MS: u64 = 15_000;
 /// Milliseconds after which a sync that brings nothing is given up. A chunk that is still coming in is something.
 pub const SYNC_STALE_MS: u64 = 60_000;
+/// Seconds for which every peer is asked anew for what was announced and did not come; a checkpoint whose tree nobody shows is
+/// then left to the syncs that come anyway.
+const CHASES_MAX: u32 = 15;
 /// Chunks or bodies asked for at once; more would only wait in the peer's queue.
 const ASKED_MAX: usize = 64;
 /// Words kept about one peer's refusals.
@@ -165,6 +168,19 @@ pub struct Replica {
     peers: BTreeMap<Peer, PeerState>,
     due: BTreeMap<Peer, u64>,
     sessions: BTreeMap<Peer, Session>,
+    announced: BTreeMap<PublicKey, Announcement>,
+    /// Counts announcements and syncs, so that it can be told which came first.
+    events: u64,
+    begun: BTreeMap<Peer, u64>,
+}
+
+/// A checkpoint that was gossiped and whose entries have not come yet. Whoever forwarded it may not hold them itself.
+struct Announcement {
+    size: u64,
+    /// A sync begun after this event may bring it.
+    since: u64,
+    /// Times every peer was asked in vain.
+    rounds: u32,
 }
 
 impl Replica {
@@ -179,6 +195,9 @@ impl Replica {
             peers: BTreeMap::new(),
             due: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            announced: BTreeMap::new(),
+            events: 0,
+            begun: BTreeMap::new(),
         };
         replica.make_room();
         replica
@@ -246,7 +265,9 @@ impl Replica {
             Input::Gone(peer) => {
                 self.peers.remove(&peer);
                 self.due.remove(&peer);
+                self.begun.remove(&peer);
                 self.sessions.remove(&peer);
+                self.chase(now_ms, &mut effects);
             }
             Input::Told(peer, wire) => self.on_told(now_ms, &peer, &wire, &mut effects),
             Input::Answered(peer, message) => self.on_answer(now_ms, &peer, message, &mut effects),
@@ -255,7 +276,10 @@ impl Replica {
                     session.since_ms = now_ms;
                 }
             }
-            Input::Ended(peer, why) => self.on_ended(now_ms, &peer, why),
+            Input::Ended(peer, why) => {
+                self.on_ended(now_ms, &peer, why);
+                self.chase(now_ms, &mut effects);
+            }
             Input::Tick => self.on_tick(now_ms, &mut effects),
         }
         Ok(effects)
@@ -359,19 +383,25 @@ impl Replica {
         };
         let (held, end) = (log.size(), self.end(checkpoint.log(), log));
         if gossip.entry.is_empty() {
+            if checkpoint.size() > end {
+                self.begin(now_ms, from, effects);
+                return Verdict::Ignore;
+            }
             if checkpoint.size() > held {
+                self.hear_of(&checkpoint);
                 self.begin(now_ms, from, effects);
             }
-            return if checkpoint.size() > end { Verdict::Ignore } else { Verdict::Accept };
+            return Verdict::Accept;
         }
-        let Some(announced) = Announced::verify(&gossip, &checkpoint) else { return Verdict::Reject };
-        let index = announced.entry.index();
+        let Some(announced) = Announced::verify(gossip, &checkpoint) else { return Verdict::Reject };
+        let index = announced.leaf.entry.index();
         if index >= end {
             // True, but cut: not ours to spread. Whoever forwards it may not know of the cut; a sync tells.
             self.begin(now_ms, from, effects);
             return Verdict::Ignore;
         }
-        if index > held || (index == held && self.on_next(&gossip, &checkpoint, &announced, effects).is_none()) {
+        if index > held || (index == held && self.on_next(&checkpoint, announced, effects).is_none()) {
+            self.hear_of(&checkpoint);
             self.begin(now_ms, from, effects);
         }
         Verdict::Accept
@@ -380,28 +410,18 @@ impl Replica {
     /// At exactly the next index the announced entry may be kept at once; `None`: it has to come by sync.
     fn on_next(
         &mut self,
-        gossip: &schema::Gossip,
         checkpoint: &SignedCheckpoint,
-        announced: &Announced,
+        announced: Announced,
         effects: &mut Vec<Effect>,
     ) -> Option<()> {
+        let Announced { leaf, path } = announced;
         let log = self.logs.get(checkpoint.log())?;
-        let leaf = announced.entry.digest();
         let (_, _, proof) =
-            tree::consistency_from_inclusion(log.tree(), &leaf, checkpoint.size(), &announced.path).ok()?;
-        let chunk = schema::Chunk {
-            log: checkpoint.log().as_bytes().to_vec(),
-            from: announced.entry.index(),
-            total: checkpoint.size(),
-            leaves: vec![schema::Leaf { entry: gossip.entry.clone(), body: gossip.body.clone() }],
-            closing: Some(schema::Closing {
-                checkpoint: gossip.checkpoint.clone(),
-                proof: proof.iter().map(|hash| hash.as_bytes().to_vec()).collect(),
-            }),
-        };
-        let run = Arc::new(self.verify(&chunk).ok()?);
-        let without_body = run.leaves().iter().any(|leaf| leaf.body.is_none());
-        self.take(&run, effects);
+            tree::consistency_from_inclusion(log.tree(), &leaf.entry.digest(), checkpoint.size(), &path).ok()?;
+        let without_body = leaf.body.is_none();
+        let closing = Closing { checkpoint: checkpoint.clone(), proof };
+        let run = log.join(vec![leaf], closing, |open| self.admission(checkpoint.log(), open)).ok()?;
+        self.take(&Arc::new(run), effects);
         // The body was too long for gossip: it is wanted from now on, and a sync is the way to get it.
         (!without_body).then_some(())
     }
@@ -414,6 +434,8 @@ impl Replica {
         }
         let hello = message::hello(&self.federation, &self.frontier().digest());
         self.sessions.insert(peer.clone(), Session::new(peer.clone(), now_ms));
+        self.events += 1;
+        self.begun.insert(peer.clone(), self.events);
         self.due.insert(peer.clone(), now_ms + SYNC_EVERY_MS);
         if let Some(state) = self.peers.get_mut(peer) {
             state.syncing = true;
@@ -421,7 +443,40 @@ impl Replica {
         effects.push(Effect::Open(peer.clone(), hello));
     }
 
+    /// Notes that entries are there to be had up to a checkpoint, whoever has them.
+    fn hear_of(&mut self, checkpoint: &SignedCheckpoint) {
+        let known = self.announced.get(checkpoint.log()).map_or(0, |known| known.size);
+        if checkpoint.size() > known {
+            self.events += 1;
+            let announcement = Announcement { size: checkpoint.size(), since: self.events, rounds: 0 };
+            self.announced.insert(*checkpoint.log(), announcement);
+        }
+    }
+
+    /// Begins a sync with a peer that was not asked since something was announced that has not come: at the end of a sync that
+    /// did not bring it, every other peer in turn. Not two at once, and never for what came.
+    fn chase(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        let logs = &self.logs;
+        self.announced.retain(|key, announced| logs.get(key).is_some_and(|log| log.size() < announced.size));
+        if !self.sessions.is_empty() {
+            return;
+        }
+        let Some(since) = self.announced.values().map(|announced| announced.since).max() else { return };
+        let asked = |peer: &Peer| self.begun.get(peer).copied().unwrap_or(0);
+        let next = self.peers.keys().filter(|peer| asked(peer) < since).max_by_key(|peer| asked(peer)).cloned();
+        if let Some(peer) = next {
+            self.begin(now_ms, &peer, effects);
+        }
+    }
+
     fn on_tick(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
+        // Those who had nothing a second ago may have it now.
+        self.announced.retain(|_, announced| announced.rounds < CHASES_MAX);
+        for announced in self.announced.values_mut() {
+            self.events += 1;
+            (announced.since, announced.rounds) = (self.events, announced.rounds + 1);
+        }
+        self.chase(now_ms, effects);
         let stale = |session: &&Session| session.since_ms + SYNC_STALE_MS < now_ms;
         let stale: Vec<Peer> = self.sessions.values().filter(stale).map(|session| session.peer.clone()).collect();
         for peer in stale {
@@ -462,6 +517,7 @@ impl Replica {
             Ok(Next::Done) => {
                 self.settle(now_ms, &session);
                 effects.push(Effect::Close(peer.clone()));
+                self.chase(now_ms, effects);
             }
             Err(fault) => {
                 if let Some(state) = self.peers.get_mut(peer) {
@@ -470,6 +526,7 @@ impl Replica {
                 }
                 effects.push(Effect::Close(peer.clone()));
                 effects.push(Effect::Penalize { peer: peer.clone(), fault });
+                self.chase(now_ms, effects);
             }
         }
     }
@@ -557,7 +614,8 @@ impl Replica {
         if next >= to.min(chunk.total) {
             session.wants.pop_front();
             if chunk.total < to {
-                session.refuse(&key, "the peer holds less than its frontier said");
+                // What a node holds never shrinks, so this is no race.
+                return Err(format!("holds {} entries of log {key} and said {to}", chunk.total));
             }
         }
         Ok(if session.wants.is_empty() { self.ask_runs(session, effects) } else { Next::Await })
@@ -668,12 +726,12 @@ enum Next {
 
 /// A gossiped entry that is in its checkpoint's tree, with its body if it came: true whatever records one holds.
 struct Announced {
-    entry: Entry,
+    leaf: Leaf,
     path: Vec<Digest>,
 }
 
 impl Announced {
-    fn verify(gossip: &schema::Gossip, checkpoint: &SignedCheckpoint) -> Option<Announced> {
+    fn verify(gossip: schema::Gossip, checkpoint: &SignedCheckpoint) -> Option<Announced> {
         let entry = Entry::parse_anywhere(&gossip.entry).ok()?;
         if entry.log() != checkpoint.log() || gossip.path.len() > 64 {
             return None;
@@ -681,10 +739,11 @@ impl Announced {
         let path: Vec<Digest> =
             gossip.path.iter().map(|hash| Digest::try_from(hash.as_slice()).ok()).collect::<Option<_>>()?;
         tree::verify_inclusion(&entry.digest(), entry.index(), checkpoint.size(), &path, checkpoint.root()).ok()?;
-        if !gossip.body.is_empty() {
-            body::unpack(&gossip.body, &entry).ok()?;
-        }
-        Some(Announced { entry, path })
+        let body = match gossip.body {
+            frame if frame.is_empty() => None,
+            frame => Some(Body { bytes: body::unpack(&frame, &entry).ok()?, frame }),
+        };
+        Some(Announced { leaf: Leaf { entry, body }, path })
     }
 }
 

@@ -11,6 +11,8 @@ use serde_json::Value;
 
 /// A generous limit for every condition; nothing is measured by it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How often one looks.
+const OFTEN: Duration = Duration::from_millis(20);
 
 /// Folders of members and replicas that share a charter.
 pub struct Federation {
@@ -23,13 +25,26 @@ pub struct Node {
     pub http: String,
     pub listen: Vec<String>,
     pub peer_id: String,
+    words: PathBuf,
     process: RefCell<Child>,
+}
+
+/// How a node ended: -1 stands for a signal, or for one that had to be killed because it neither started nor ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: i32,
+    pub words: String,
 }
 
 impl Federation {
     /// Founds a federation whose members have these codes.
     pub fn found(codes: &[&str]) -> Federation {
-        let federation = Federation { home: tempfile::tempdir().unwrap() };
+        Federation::found_in(tempfile::tempdir().unwrap(), codes)
+    }
+
+    /// The same in a folder that was prepared, say with links to another disk.
+    pub fn found_in(home: tempfile::TempDir, codes: &[&str]) -> Federation {
+        let federation = Federation { home };
         let mut create =
             vec!["charter", "create", "--name", "Stories", "--out"].into_iter().map(str::to_owned).collect::<Vec<_>>();
         create.push(federation.charter().display().to_string());
@@ -51,6 +66,16 @@ impl Federation {
             federation.join(code, &[]);
         }
         federation
+    }
+
+    /// Sets a number of a node's configuration.
+    pub fn set(&self, name: &str, key: &str, value: &str) {
+        let config = self.folder(name).join("comity.toml");
+        let text = std::fs::read_to_string(&config).unwrap();
+        let is_it = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} ="));
+        assert!(text.lines().any(is_it), "{key}");
+        let line = |line: &str| if is_it(line) { format!("{key} = {value}\n") } else { format!("{line}\n") };
+        std::fs::write(&config, text.lines().map(line).collect::<String>()).unwrap();
     }
 
     /// A replica without keys that joined.
@@ -135,12 +160,21 @@ impl Federation {
 
     /// Starts a node with more options.
     pub fn start_with(&self, name: &str, options: &[&str], peers: &[String]) -> Node {
-        let mut run = self.command(&["run", "--data", &self.path(name), "--http", "127.0.0.1:0"]);
-        run.args(options).env("COMITY_LOG", std::env::var("COMITY_LOG").unwrap_or_else(|_| "error".to_owned()));
+        self.launch(self.command(&[]), name, options, peers)
+            .unwrap_or_else(|ended| panic!("{name} did not start: {} {}", ended.code, ended.words))
+    }
+
+    /// Starts a node by a command of one's own, which has to come to run the program; tells how it ended if it does not start.
+    pub fn launch(&self, mut run: Command, name: &str, options: &[&str], peers: &[String]) -> Result<Node, Ended> {
+        let words = self.home.path().join(format!("{name}.stderr"));
+        let said = std::fs::File::create(&words).unwrap();
+        run.args(["run", "--data", &self.path(name), "--http", "127.0.0.1:0"]);
+        run.args(options)
+            .env("COMITY_LOG", std::env::var("COMITY_LOG").unwrap_or_else(|_| "error,comity=info".to_owned()));
         for peer in peers {
             run.args(["--peer", peer]);
         }
-        let mut process = run.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut process = run.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(said).spawn().unwrap();
         let output = process.stdout.take().unwrap();
         let (sender, receiver) = mpsc::channel();
         std::thread::spawn(move || {
@@ -148,17 +182,24 @@ impl Federation {
             let _ = BufReader::new(output).read_line(&mut line);
             let _ = sender.send(line);
         });
-        let line = receiver.recv_timeout(PATIENCE).unwrap_or_default();
-        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{name} did not start: {line:?}"));
+        let line = receiver.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            let _ = process.kill();
+            String::new()
+        });
+        let Ok(ready) = serde_json::from_str::<Value>(&line) else {
+            let code = process.wait().unwrap().code().unwrap_or(-1);
+            return Err(Ended { code, words: std::fs::read_to_string(words).unwrap() });
+        };
         let listen =
             ready["listen"].as_array().unwrap().iter().map(|address| address.as_str().unwrap().to_owned()).collect();
-        Node {
+        Ok(Node {
             name: name.to_owned(),
             http: ready["http"].as_str().unwrap().to_owned(),
             listen,
             peer_id: ready["peer_id"].as_str().unwrap().to_owned(),
+            words,
             process: RefCell::new(process),
-        }
+        })
     }
 
     /// A law summary of a parliament, in a file.
@@ -191,8 +232,28 @@ impl Federation {
 impl Node {
     /// Asks the API.
     pub fn get(&self, path: &str) -> Value {
-        let mut response = ureq::get(format!("http://{}{path}", self.http)).call().unwrap();
-        response.body_mut().read_json().unwrap()
+        serde_json::from_str(&self.ask(path).1).unwrap()
+    }
+
+    /// Asks for anything: the status and the words of the answer; 0 where there is none.
+    pub fn ask(&self, path: &str) -> (u16, String) {
+        let asked =
+            ureq::get(format!("http://{}{path}", self.http)).config().http_status_as_error(false).build().call();
+        match asked {
+            Ok(mut response) => (response.status().as_u16(), response.body_mut().read_to_string().unwrap_or_default()),
+            Err(error) => (0, error.to_string()),
+        }
+    }
+
+    /// Everything it said on stderr.
+    pub fn words(&self) -> String {
+        std::fs::read_to_string(&self.words).unwrap_or_default()
+    }
+
+    /// How it ended, if it did.
+    pub fn ended(&self) -> Option<Ended> {
+        let status = self.process.borrow_mut().try_wait().unwrap()?;
+        Some(Ended { code: status.code().unwrap_or(-1), words: self.words() })
     }
 
     pub fn status(&self) -> Value {
@@ -201,6 +262,16 @@ impl Node {
 
     pub fn found(&self, query: &str) -> u64 {
         self.get(&format!("/v1/search?q={query}"))["total"].as_u64().unwrap()
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.process.borrow().id()
+    }
+
+    /// Has it killed, without waiting until it is gone.
+    pub fn strike(&self) {
+        let _ = self.process.borrow_mut().kill();
     }
 
     /// Kills it as a power cut would end it.
@@ -222,6 +293,9 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.kill();
+        if std::thread::panicking() {
+            println!("{} said:\n{}", self.name, self.words());
+        }
     }
 }
 
@@ -230,17 +304,23 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
     while !holds() {
         assert!(began.elapsed() < PATIENCE, "waited a minute in vain: {what}");
-        std::thread::park_timeout(Duration::from_millis(20));
+        std::thread::park_timeout(OFTEN);
     }
 }
 
 /// Waits until all nodes hold and find the same, so many documents.
 pub fn wait_for_documents(nodes: &[&Node], documents: u64) {
     for node in nodes {
-        wait_until(&format!("{} holds and finds {documents} documents", node.name), || {
-            let status = node.status();
+        let mut status = Value::Null;
+        let complete = |status: &Value| {
             status["documents"] == documents && status["indexed"] == documents && status["missing_bodies"] == 0
-        });
+        };
+        let began = Instant::now();
+        while !complete(&status) {
+            assert!(began.elapsed() < PATIENCE, "{} does not hold and find {documents} documents: {status}", node.name);
+            std::thread::park_timeout(OFTEN);
+            status = node.status();
+        }
     }
     wait_until("all frontiers are equal", || {
         let frontiers: Vec<Value> = nodes.iter().map(|node| node.status()["frontier"].clone()).collect();

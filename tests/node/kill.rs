@@ -1,42 +1,20 @@
 //! Power cuts as processes see them: kill -9 at random moments, and nothing that was acknowledged is lost.
 //!
-//! `COMITY_KILLS` sets how often; the seed of a run is printed and `COMITY_SEED` repeats it.
+//! `COMITY_KILLS` sets how often.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use crate::federation::{Federation, wait_for_documents, wait_until};
+use crate::moments::{Moments, times};
 
 fn kills() -> u64 {
-    std::env::var("COMITY_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(6)
+    times("COMITY_KILLS", 6)
 }
 
 /// Documents published in every round of catching up.
 const FRESH: u64 = 120;
-
-/// Moments that differ from run to run and can be had again.
-struct Moments(u64);
-
-impl Moments {
-    fn new() -> Moments {
-        let mut bytes = [0; 8];
-        getrandom::fill(&mut bytes).unwrap();
-        let seed =
-            std::env::var("COMITY_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(u64::from_le_bytes(bytes));
-        println!("COMITY_SEED={seed}");
-        Moments(seed)
-    }
-
-    fn next(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % below
-    }
-}
 
 #[test]
 fn killed_while_publishing_nothing_acknowledged_is_lost_and_no_index_is_used_twice() {
@@ -70,7 +48,7 @@ fn killed_while_publishing_nothing_acknowledged_is_lost_and_no_index_is_used_twi
         // The moment is counted in acknowledgements and then a little more, so that it falls inside a write.
         let after = moments.next(20);
         wait_until("some are acknowledged", || heard.lock().unwrap().len() as u64 >= after || publisher.is_finished());
-        std::thread::park_timeout(Duration::from_micros(moments.next(20_000)));
+        moments.pass(20_000);
         node.kill();
         publisher.join().unwrap();
         acknowledged.append(&mut heard.lock().unwrap());
@@ -111,11 +89,11 @@ fn killed_while_catching_up_it_opens_every_time_and_ends_with_everything() {
         // Half of the kills fall between the first meeting and the first entry, half around the last.
         if moments.next(2) == 0 {
             wait_until("they have met", || node.status()["peers"] == 1);
-            std::thread::park_timeout(Duration::from_micros(moments.next(30_000)));
+            moments.pass(30_000);
         } else {
             let enough = all.saturating_sub(moments.next(FRESH));
             wait_until("most has arrived", || node.status()["entries"].as_u64().unwrap() >= enough);
-            std::thread::park_timeout(Duration::from_micros(moments.next(5_000)));
+            moments.pass(5_000);
         }
         node.kill();
         federation.audit("researcher");

@@ -5,10 +5,15 @@
 #![allow(clippy::unwrap_used)]
 
 mod command_line;
+mod corpus;
+mod damage;
+mod disk;
 mod federation;
 mod hostile;
 mod kill;
+mod moments;
 mod pages;
+mod power;
 mod proofs;
 mod restore;
 mod store;

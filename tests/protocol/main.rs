@@ -2,6 +2,7 @@
 //! never change, and a simulated federation under bad weather.
 #![allow(clippy::unwrap_used)]
 
+mod corpus;
 mod log;
 mod replica;
 mod simulation;

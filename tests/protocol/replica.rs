@@ -352,6 +352,43 @@ fn a_chunk_that_takes_minutes_on_a_weak_line_is_waited_for_and_a_silent_peer_is_
     }
 }
 
+#[test]
+fn what_is_announced_by_one_who_lacks_it_is_had_from_another_at_once() {
+    let (finland, mut node, mut newcomer) = published();
+    sync(&mut newcomer, &node);
+    newcomer.handle(Input::Gone("called".into())).unwrap();
+    let before = newcomer.replica.frontier();
+    let batch: Vec<_> = (0..=limits::GOSSIP_BATCH_MAX).map(|number| summary(&number.to_string())).collect();
+    let announced = node.write(&finland.desk, &batch).unwrap().remove(0);
+    for peer in ["forwarder", "author"] {
+        newcomer.handle(Input::Connected(peer.into())).unwrap();
+        newcomer.handle(Input::Ended(peer.into(), "the line broke".to_owned())).unwrap();
+    }
+    let opened = |effects: &[Effect]| {
+        effects.iter().find_map(|effect| match effect {
+            Effect::Open(peer, _) => Some(peer.to_string()),
+            _ => None,
+        })
+    };
+    let effects = newcomer.handle(Input::Gossip { from: "forwarder".into(), id: 1, bytes: announced }).unwrap();
+    assert_eq!(opened(&effects).as_deref(), Some("forwarder"));
+    let equal = message::hello(&before.federation, &before.digest());
+    let effects = newcomer.handle(Input::Answered("forwarder".into(), equal.clone())).unwrap();
+    assert_eq!(opened(&effects).as_deref(), Some("author"), "whoever was not asked yet comes next");
+
+    // Had the author lost it too, everyone is asked again a second later, and not for ever.
+    newcomer.handle(Input::Answered("author".into(), equal.clone())).unwrap();
+    let mut asked = 0;
+    for _ in 0..60 {
+        let mut effects = newcomer.handle(Input::Tick).unwrap();
+        while let Some(peer) = opened(&effects) {
+            asked += 1;
+            effects = newcomer.handle(Input::Answered(peer.as_str().into(), equal.clone())).unwrap();
+        }
+    }
+    assert_eq!(asked, 2 * 15);
+}
+
 /// Durable records whose documents may not be looked at.
 struct Closed<'a>(&'a Memory);
 

@@ -34,7 +34,8 @@ impl Source {
         for note in notes {
             eprintln!("note: {note}");
         }
-        let (mut index, opened) = Index::open(&folder.index()).map_err(CliError::failed)?;
+        let (mut index, opened) =
+            Index::open(&folder.index(), keeper.view().counts.arrival).map_err(CliError::failed)?;
         if opened.rebuilt.is_some() {
             eprintln!("note: the search index is rebuilt; this takes a while once");
         }

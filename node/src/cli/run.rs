@@ -82,13 +82,13 @@ impl Run {
         let address = listener.local_addr().map_err(CliError::failed)?;
 
         let hosts = config.http.hosts.iter().cloned().chain([address.ip().to_string()]).collect();
-        let Started { node, notes, mut ended, registry } =
+        let Started { node, notes, arrival, mut ended, registry } =
             Node::start(&folder, config, self.override_fence).await.map_err(CliError::failed)?;
         for note in &notes {
             tracing::warn!("{note}");
         }
         let notes = Arc::new(Mutex::new(notes));
-        let (index, opened) = Index::open(&folder.index()).map_err(CliError::failed)?;
+        let (index, opened) = Index::open(&folder.index(), arrival).map_err(CliError::failed)?;
         if let Some(reason) = opened.rebuilt {
             let words = format!("the search index is rebuilt: {reason}");
             notes.lock().unwrap_or_else(PoisonError::into_inner).push(words);

@@ -26,10 +26,10 @@ use crate::conduct::{Bound, Bucket, uptime_ms};
 const SYNCS_PER_PEER: usize = 2;
 /// Syncs of all peers that are answered at once; each holds a chunk of up to 1.3 MiB.
 pub(super) const SYNCS_MAX: usize = 32;
-/// Syncs of one peer begun in a row, and how many a second after that: gossip may give a reason for one after the other.
-const BEGUN_BURST: f64 = 60.0;
+/// Syncs of one peer begun in a row, and how many a second after that: as often as gossip may give a reason for one.
+const BEGUN_BURST: f64 = 100.0;
 /// Syncs a second.
-const BEGUN_PER_SECOND: f64 = 2.0;
+const BEGUN_PER_SECOND: f64 = 20.0;
 /// Time after which a sync may have to give way: before that its pace says nothing.
 const GIVE_WAY_AFTER: Duration = Duration::from_secs(2);
 /// Seconds without a byte read after which a sync is given up.
@@ -47,7 +47,7 @@ const SYNCS: Bound = Bound { name: "2 syncs of one peer at once", per_fault: 20 
 /// More than [`SYNCS_MAX`], and none that could give way. The doing of others.
 const SYNCS_OF_ALL: Bound = Bound { name: "32 syncs of all peers at once", per_fault: 0 };
 /// Faster than [`BEGUN_PER_SECOND`].
-const BEGUN: Bound = Bound { name: "2 syncs of one peer begun in a second", per_fault: 60 };
+const BEGUN: Bound = Bound { name: "20 syncs of one peer begun in a second", per_fault: 200 };
 /// The slowest, when another needed the place. A weak line is no offence.
 const GAVE_WAY: Bound = Bound { name: "the slowest of 32 syncs gave way", per_fault: 0 };
 /// [`SYNC_IDLE`].
@@ -327,7 +327,7 @@ mod tests {
         assert_eq!(places.take(peer, now, 0).1, Some((peer, &SYNCS)));
         drop(held);
         let begun = (0..1000).filter(|_| places.take(peer, now, 0).0.is_some()).count();
-        assert_eq!(begun, 58);
+        assert_eq!(begun, 98);
         assert_eq!(places.take(peer, now, 0).1, Some((peer, &BEGUN)));
         assert!(places.take(peer, now, 1000).0.is_some());
         assert!(places.take(PeerId::random(), now, 0).0.is_some());

@@ -34,8 +34,10 @@ const GOSSIP_PER_SECOND: f64 = 20.0;
 /// Gossip messages in a row that we publish, and as many that we forward: together what every peer takes from us, so that whoever
 /// floods us cannot make us flood others.
 const SPOKEN_BURST: f64 = GOSSIP_BURST / 2.0;
-/// Gossip messages a second.
-const SPOKEN_PER_SECOND: f64 = GOSSIP_PER_SECOND / 2.0;
+/// Own gossip messages a second. The newest of those beyond it follows within a second, and a sync brings what it tells of.
+const PUBLISHED_PER_SECOND: f64 = 5.0;
+/// Gossip messages of others that we forward a second.
+const FORWARDED_PER_SECOND: f64 = GOSSIP_PER_SECOND - PUBLISHED_PER_SECOND;
 /// Milliseconds in which a peer has to say of which federation it is: four round trips on the worst line.
 const GREETING_MS: u64 = 30_000;
 /// Milliseconds below which a connection counts as a call that failed, so that whoever is refused calls ever more rarely.
@@ -73,6 +75,7 @@ pub(super) struct Task {
     pub(super) gossip: HashMap<u64, (MessageId, PeerId)>,
     pub(super) next_id: u64,
     pub(super) guests: HashMap<PeerId, Guest>,
+    pub(super) unspoken: Option<Vec<u8>>,
     pub(super) published: Bucket,
     pub(super) forwarded: Bucket,
     pub(super) ticks: u32,
@@ -131,14 +134,8 @@ impl Task {
     fn on_command(&mut self, command: Command) {
         match command {
             Command::Publish(bytes) => {
-                let topic = self.topic.clone();
-                if !self.published.take(uptime_ms(), 1.0, SPOKEN_BURST, SPOKEN_PER_SECOND) {
-                    tracing::debug!("published faster than is gossiped; sync brings it");
-                } else if let Some(gossip) = self.swarm.behaviour_mut().gossip.as_mut()
-                    && let Err(error) = gossip.publish(topic, bytes)
-                {
-                    tracing::debug!(%error, "not gossiped; sync brings it");
-                }
+                self.unspoken = Some(bytes);
+                self.speak();
             }
             Command::Verdict { id, verdict } => {
                 let Some((message, from)) = self.gossip.remove(&id) else { return };
@@ -161,9 +158,21 @@ impl Task {
         }
     }
 
+    /// Gossips the newest message of our own, if we may already.
+    fn speak(&mut self) {
+        let allowed =
+            self.unspoken.is_some() && self.published.take(uptime_ms(), 1.0, SPOKEN_BURST, PUBLISHED_PER_SECOND);
+        let (Some(bytes), topic) = (self.unspoken.take_if(|_| allowed), self.topic.clone()) else { return };
+        if let Some(gossip) = self.swarm.behaviour_mut().gossip.as_mut()
+            && let Err(error) = gossip.publish(topic, bytes)
+        {
+            tracing::debug!(%error, "not gossiped; sync brings it");
+        }
+    }
+
     fn judge(&mut self, message: &MessageId, from: &PeerId, verdict: Verdict) {
         let acceptance = match verdict {
-            Verdict::Accept if !self.forwarded.take(uptime_ms(), 1.0, SPOKEN_BURST, SPOKEN_PER_SECOND) => {
+            Verdict::Accept if !self.forwarded.take(uptime_ms(), 1.0, SPOKEN_BURST, FORWARDED_PER_SECOND) => {
                 MessageAcceptance::Ignore
             }
             Verdict::Accept => MessageAcceptance::Accept,
@@ -341,6 +350,7 @@ impl Task {
     }
 
     fn on_tick(&mut self) {
+        self.speak();
         let now = now_ms();
         let swarm = &self.swarm;
         let busy = |peer: &str| peer.parse().is_ok_and(|id| swarm.is_connected(&id) || self.is_blocked(&id));
