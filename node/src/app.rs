@@ -18,6 +18,7 @@ use crate::disk;
 use crate::index::{Filters, Searcher};
 use crate::keeper::{PublishError, now_ms};
 use crate::library::{Library, LibraryError, Name};
+use crate::network::NetworkStatus;
 use crate::node::Node;
 use crate::views;
 
@@ -178,7 +179,7 @@ impl App {
 
     /// Connected peers, with the members whose phone book names them.
     pub async fn peers(&self) -> Result<views::Peers, Problem> {
-        let connected = self.node.network().connected;
+        let NetworkStatus { connected, limited, .. } = self.node.network();
         self.ask(move |library| {
             let mut members = HashMap::new();
             for (log, address) in library.reader.phone_book()? {
@@ -196,7 +197,20 @@ impl App {
                     waiting: state.waiting,
                 }
             });
-            Ok(views::Peers { peers: peers.collect() })
+            let now = now_ms();
+            let limited = limited.iter().map(|one| views::Limited {
+                who: one.who.clone(),
+                member: members.get(&one.who).cloned(),
+                bounds: one
+                    .bounds
+                    .iter()
+                    .map(|(bound, times)| views::BoundMet { bound: (*bound).to_owned(), times: *times })
+                    .collect(),
+                last_ms: now.saturating_sub(one.ago_ms),
+                blocked_until_ms: (one.blocked_ms > 0).then_some(now + one.blocked_ms),
+                blocks: one.blocks,
+            });
+            Ok(views::Peers { peers: peers.collect(), limited: limited.collect() })
         })
         .await
     }

@@ -7,6 +7,8 @@ use proto::charter::Charter;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::network::Bounds;
+
 /// Bytes of a config or charter file that are read: 256 KiB is the largest charter.
 const FILE_BYTES_MAX: u64 = 512 * 1024;
 
@@ -51,6 +53,12 @@ pub struct NetworkConfig {
     pub allow_private: bool,
     /// Whether to gossip. Without it everything still arrives, by sync.
     pub gossip: bool,
+    /// Connections that one address may have opened at once.
+    pub connections_per_address: usize,
+    /// Connections that one address may open in a minute.
+    pub new_connections_per_minute: u32,
+    /// Seconds of the first block of a peer or an address that misbehaves.
+    pub first_block_seconds: u64,
 }
 
 /// The pages and the API.
@@ -66,8 +74,17 @@ pub struct HttpConfig {
 impl Default for NetworkConfig {
     fn default() -> NetworkConfig {
         let listen = vec!["/ip4/0.0.0.0/tcp/8114".to_owned(), "/ip6/::/tcp/8114".to_owned()];
-        let (announce, peers) = (Vec::new(), Vec::new());
-        NetworkConfig { listen, announce, peers, allow_private: false, gossip: true }
+        let Bounds { connections_per_address, new_connections_per_minute, first_block_seconds } = Bounds::default();
+        NetworkConfig {
+            listen,
+            announce: Vec::new(),
+            peers: Vec::new(),
+            allow_private: false,
+            gossip: true,
+            connections_per_address,
+            new_connections_per_minute,
+            first_block_seconds,
+        }
     }
 }
 
@@ -224,7 +241,12 @@ pub fn template(member: Option<(&str, &str)>) -> String {
          # announce = [\"/dns4/comity.parliament.example/tcp/8114\"]\n\
          # First addresses to call; each ends in /p2p/ and the peer id.\npeers = []\n\
          # Whether private addresses in the phone book may be called.\n# allow_private = false\n\
-         # Gossip only makes things fast; with false everything still arrives.\n# gossip = true\n\n\
+         # Gossip only makes things fast; with false everything still arrives.\n# gossip = true\n\
+         # Connections that one address may have opened at once, and open in a minute; of IPv6 an address is a /64. Raise both\n\
+         # where many nodes reach this one from one address.\n\
+         # connections_per_address = 8\n# new_connections_per_minute = 30\n\
+         # Seconds for which a peer or an address that misbehaves is blocked at first. Each further block is four times as long.\n\
+         # first_block_seconds = 60\n\n\
          [http]\n# Pages and API. Anyone who reaches this address can read; writing needs the token in this folder.\n\
          # listen = \"127.0.0.1:8014\"\n# Other names under which the pages may be asked for.\n# hosts = []\n"
     )

@@ -23,6 +23,7 @@ use proto::standing::Standing;
 use proto::work;
 use thiserror::Error;
 
+use crate::conduct::uptime_ms;
 use crate::config::{Config, ConfigError, Folder};
 use crate::disk::{self, DataFolder, DiskError};
 use crate::fence::{Fence, FenceError, Verdict};
@@ -34,6 +35,10 @@ use crate::store::{Counts, Store};
 
 /// Milliseconds a clock may be behind what was noted before without a word: what a correction by a time service takes back.
 const CLOCK_BEHIND_MS: u64 = 300_000;
+
+/// Milliseconds from the first claim since the start for which claims alone can hold up writing: whoever holds more of an own log
+/// shows it meanwhile, also on a weak line, and a liar, or a crowd of them, must not silence a parliament.
+const CLAIMS_HOLD_MS: u64 = 300_000;
 
 /// Why the node cannot go on.
 #[derive(Debug, Error)]
@@ -123,6 +128,13 @@ pub struct View {
     pub recovering: Vec<String>,
 }
 
+/// A peer says that it holds more of an own log than is here.
+struct Claim {
+    log: PublicKey,
+    size: u64,
+    held: u64,
+}
+
 impl PartialEq for View {
     fn eq(&self, other: &View) -> bool {
         // Frontier and standing are made anew when they change, and only then.
@@ -147,7 +159,8 @@ pub struct Keeper {
     desk: Option<PublicKey>,
     member: Option<String>,
     recovering: BTreeMap<PublicKey, String>,
-    claims: BTreeMap<Peer, String>,
+    claims: BTreeMap<Peer, Claim>,
+    claimed_ms: Option<u64>,
     learned: Vec<schema::Address>,
     standing: Arc<Standing>,
     frontier: Arc<Frontier>,
@@ -191,6 +204,7 @@ impl Keeper {
             member: None,
             recovering: BTreeMap::new(),
             claims: BTreeMap::new(),
+            claimed_ms: None,
             learned: Vec::new(),
         };
         if let Some(member) = &config.member {
@@ -258,6 +272,7 @@ impl Keeper {
             self.find_foreign(&wrote, &kept);
             self.keep(now, &kept)?;
         }
+        spoken.extend(self.settle_claims());
         Ok((spoken, refused))
     }
 
@@ -440,22 +455,39 @@ impl Keeper {
         let (Input::Told(peer, frontier) | Input::Answered(peer, SyncMessage::Frontier(frontier))) = input else {
             return;
         };
-        self.claims.remove(peer);
         for row in &frontier.rows {
-            let Ok(key) = PublicKey::from_bytes(&row.log) else { continue };
-            let held = self.replica.log(&key).map_or(0, |log| log.size());
-            if self.own.contains(&key) && row.size > held {
-                self.claims.insert(
-                    peer.clone(),
-                    format!("a peer says it holds {} entries of {key}, this folder {held}", row.size),
-                );
+            let Ok(log) = PublicKey::from_bytes(&row.log) else { continue };
+            let held = self.replica.log(&log).map_or(0, |log| log.size());
+            if self.own.contains(&log) && row.size > held {
+                self.claims.insert(peer.clone(), Claim { log, size: row.size, held });
+                self.claimed_ms.get_or_insert_with(uptime_ms);
             }
         }
     }
 
-    fn claim(&self) -> Option<&String> {
-        let syncing = |peer: &Peer| self.replica.peers().get(peer).is_some_and(|state| state.syncing);
-        self.claims.iter().find(|(peer, _)| syncing(peer)).map(|(_, words)| words)
+    fn is_syncing(&self, peer: &Peer) -> bool {
+        self.replica.peers().get(peer).is_some_and(|state| state.syncing)
+    }
+
+    /// The claim that holds up writing.
+    fn claim(&self) -> Option<String> {
+        self.claimed_ms.filter(|since| uptime_ms() < since + CLAIMS_HOLD_MS)?;
+        let Claim { log, size, held } = self.claims.iter().find(|(peer, _)| self.is_syncing(peer))?.1;
+        Some(format!("a peer says it holds {size} entries of {log}, this folder {held}"))
+    }
+
+    /// Claims whose sync is over. Only our own key can have signed what was claimed, so who showed none of it made it up.
+    fn settle_claims(&mut self) -> Vec<Effect> {
+        let over: Vec<Peer> = self.claims.keys().filter(|peer| !self.is_syncing(peer)).cloned().collect();
+        let mut faults = Vec::new();
+        for peer in over {
+            let Some(Claim { log, size, held }) = self.claims.remove(&peer) else { continue };
+            if self.replica.log(&log).is_none_or(|log| log.size() <= held) {
+                let fault = format!("said it holds {size} entries of our log {log} and showed none beyond {held}");
+                faults.push(Effect::Penalize { peer, fault });
+            }
+        }
+        faults
     }
 
     /// An entry of an own log that came from a peer: something else wrote it, and nothing more is written from here.
@@ -477,7 +509,7 @@ impl Keeper {
             return Err(PublishError::Recovering(why.clone()));
         }
         if let Some(why) = self.claim() {
-            return Err(PublishError::Asking(why.clone()));
+            return Err(PublishError::Asking(why));
         }
         let free = disk::free(self.folder.path()).map_err(failed)?;
         if free < disk::FREE_BYTES_MIN { Err(PublishError::Full(free)) } else { Ok(member) }

@@ -5,6 +5,7 @@ pub mod app;
 pub mod audit;
 pub mod cli;
 pub mod client;
+pub mod conduct;
 pub mod config;
 pub mod disk;
 pub mod document;

@@ -6,6 +6,7 @@
 //! verifies or writes to disk does so elsewhere. What the operator must know is in [`NetworkStatus`].
 
 mod address;
+mod gate;
 mod interface;
 mod setup;
 mod stream;
@@ -23,11 +24,12 @@ use proto::session::Peer;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::interface::Command;
-pub use self::interface::{Event, NetworkConfig, NetworkError, NetworkStatus};
+pub use self::interface::{Bounds, Event, NetworkConfig, NetworkError, NetworkStatus};
 use self::setup::SETUP;
-pub use self::stream::{SyncReader, SyncStream, SyncWriter};
+pub use self::stream::{SyncError, SyncReader, SyncStream, SyncWriter};
 use self::task::{BACKLOG_MAX, Task};
 use crate::address_book::AddressBook;
+use crate::conduct::{Bound, Bucket};
 
 /// Handle on the network; cheap to clone.
 #[derive(Clone)]
@@ -73,9 +75,8 @@ pub async fn start(
     let mut control = swarm.behaviour().stream.new_control();
     let incoming = control.accept(protocol.clone()).map_err(|error| NetworkError::Setup(error.to_string()))?;
     let (streams, stream_receiver) = mpsc::channel(stream::SYNCS_MAX);
-    tokio::spawn(stream::accept(incoming, streams));
-
     let (commands, command_receiver) = mpsc::channel(BACKLOG_MAX);
+    tokio::spawn(stream::accept(incoming, streams, commands.clone()));
     let (events, event_receiver) = mpsc::channel(BACKLOG_MAX);
     let task = Task {
         protocol_version: setup::protocol_version(&config.federation),
@@ -90,8 +91,10 @@ pub async fn start(
         backlog: VecDeque::new(),
         gossip: HashMap::new(),
         next_id: 0,
-        by_ip: HashMap::new(),
-        faults: HashMap::new(),
+        guests: HashMap::new(),
+        unspoken: None,
+        published: Bucket::default(),
+        forwarded: Bucket::default(),
         ticks: 0,
     };
     tokio::spawn(task.run(command_receiver));
@@ -110,7 +113,12 @@ impl Network {
         self.tell(Command::Verdict { id, verdict }).await;
     }
 
-    /// Holds a fault against a peer; after a few it is cut off.
+    /// Counts that a peer met a bound; where that is a fault, and one too many, it is blocked.
+    pub async fn met(&self, peer: Peer, bound: &'static Bound) {
+        self.tell(Command::Met { peer, bound }).await;
+    }
+
+    /// Holds a fault against a peer; after a few it is blocked.
     pub async fn penalize(&self, peer: Peer, fault: String) {
         self.tell(Command::Penalize { peer, fault }).await;
     }

@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use crate::config::{Config, Folder};
 use crate::keeper::{Keeper, KeeperError, PublishError, Published, View};
 use crate::keystore::{self, KeyError, KeyName};
-use crate::network::{self, Event, Network, NetworkConfig, NetworkError, NetworkStatus};
+use crate::network::{self, Bounds, Event, Network, NetworkConfig, NetworkError, NetworkStatus};
 use crate::reader::Reader;
 use crate::sync::{self, ANSWERS_KIB_MAX, Heard, QUESTIONS_MAX};
 
@@ -107,6 +107,11 @@ impl Node {
             peers: config.network.peers.clone(),
             allow_private: config.network.allow_private,
             gossip: config.network.gossip,
+            bounds: Bounds {
+                connections_per_address: config.network.connections_per_address,
+                new_connections_per_minute: config.network.new_connections_per_minute,
+                first_block_seconds: config.network.first_block_seconds,
+            },
             address_book: folder.address_book(),
         };
         let (network, events, mut streams) = network::start(settings, &mut registry).await?;
@@ -124,10 +129,11 @@ impl Node {
         tokio::spawn(listen(events, inbox.clone()));
         tokio::spawn(tick(inbox.clone()));
         tokio::spawn(speak(effect_receiver, network.clone(), inbox.clone()));
-        let (records, told, views) = (reader.archive(keeper.federation()), inbox.clone(), view.clone());
+        let told = inbox.clone();
+        let answering = sync::Answering::new(reader.archive(keeper.federation()), view.clone(), network.clone());
         tokio::spawn(async move {
             while let Some(stream) = streams.recv().await {
-                tokio::spawn(sync::answer(stream, records.clone(), views.clone(), hints(&told)));
+                tokio::spawn(answering.clone().answer(stream, hints(&told)));
             }
         });
         let work = move || {
@@ -352,7 +358,9 @@ fn answer<T>(
 
 fn current(sessions: &HashMap<Peer, u64>, heard: &Heard) -> bool {
     match &heard.input {
-        Input::Answered(peer, _) | Input::Ended(peer, _) => sessions.get(peer) == Some(&heard.session),
+        Input::Answered(peer, _) | Input::Moving(peer) | Input::Ended(peer, _) => {
+            sessions.get(peer) == Some(&heard.session)
+        }
         _ => true,
     }
 }
@@ -401,8 +409,13 @@ async fn speak(mut effects: mpsc::Receiver<Spoken>, network: Network, inbox: mps
                 if let Some((_, questions)) = calls.get(&peer).filter(|(call, _)| *call == session)
                     && questions.try_send(question).is_err()
                 {
-                    // The line is dead or drowned: the call ends, and the replica hears so from its task.
+                    // The line is dead or drowned: the call ends, and the replica hears so.
                     calls.remove(&peer);
+                    let (heard, why) = (heard.clone(), "the peer is too slow to be asked more".to_owned());
+                    tokio::spawn(async move {
+                        let ended = Heard { session, input: Input::Ended(peer, why), room: None };
+                        let _ = heard.send(ended).await;
+                    });
                 }
             }
             Effect::Close(peer) => {

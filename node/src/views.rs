@@ -73,6 +73,37 @@ pub struct Peer {
 pub struct Peers {
     /// Connected peers.
     pub peers: Vec<Peer>,
+    /// Peers and addresses that met a bound of this node, those that are blocked first.
+    #[serde(default)]
+    pub limited: Vec<Limited>,
+}
+
+/// A peer or an address that was limited, and for what.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Limited {
+    /// Its peer id, or the address.
+    pub who: String,
+    /// The member whose phone book entry names it, where one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
+    /// Which bounds it met.
+    pub bounds: Vec<BoundMet>,
+    /// When it last did, Unix milliseconds.
+    pub last_ms: u64,
+    /// Until when it is blocked, Unix milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked_until_ms: Option<u64>,
+    /// How often it was blocked.
+    pub blocks: u32,
+}
+
+/// A bound of this node that was met.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct BoundMet {
+    /// What is bounded, and by how much.
+    pub bound: String,
+    /// How often.
+    pub times: u64,
 }
 
 /// One log.

@@ -167,7 +167,16 @@ struct NetworkPage {
     shell: Shell,
     status: views::Status,
     peers: Vec<PeerLine>,
+    limited: Vec<LimitedLine>,
     free: String,
+}
+
+struct LimitedLine {
+    who: String,
+    member: String,
+    bounds: String,
+    last: String,
+    blocked: String,
 }
 
 struct PeerLine {
@@ -475,10 +484,17 @@ async fn members(State(app): State<App>) -> Response {
 }
 
 async fn network(State(app): State<App>) -> Response {
-    let peers = match app.peers().await {
-        Ok(peers) => peers.peers,
+    let views::Peers { peers, limited } = match app.peers().await {
+        Ok(peers) => peers,
         Err(problem) => return page_of(&app, problem),
     };
+    let limited = limited.into_iter().map(|one| LimitedLine {
+        who: one.who,
+        member: one.member.unwrap_or_default(),
+        bounds: one.bounds.iter().map(|met| format!("{} ({} ×)", met.bound, met.times)).collect::<Vec<_>>().join("; "),
+        last: minute(one.last_ms),
+        blocked: one.blocked_until_ms.map_or_else(|| "no".to_owned(), |until| format!("until {}", minute(until))),
+    });
     let peers = peers.into_iter().map(|peer| PeerLine {
         id: peer.peer_id,
         member: peer.member.unwrap_or_default(),
@@ -491,7 +507,8 @@ async fn network(State(app): State<App>) -> Response {
     });
     let status = app.status();
     let free = format!("{:.1} GB", status.free_bytes as f64 / 1e9);
-    show(StatusCode::OK, &NetworkPage { shell: shell(&app, "network"), peers: peers.collect(), status, free })
+    let (shell, peers, limited) = (shell(&app, "network"), peers.collect(), limited.collect());
+    show(StatusCode::OK, &NetworkPage { shell, peers, limited, status, free })
 }
 
 async fn nowhere(State(app): State<App>) -> Response {

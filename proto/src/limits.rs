@@ -26,10 +26,15 @@ pub const SYNC_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const CHUNK_BYTES: usize = 1024 * 1024;
 /// Entries of one chunk: bounds what a receiver must hold before it can verify.
 pub const CHUNK_ENTRIES_MAX: usize = 1024;
+/// Parts of one sync message at all depths: rows, leaves, hashes, indexes. A part of two bytes on the wire becomes one of 64 in
+/// memory, so they are counted before anything is made of them. Twice the largest frontier, which has the most.
+pub const SYNC_PARTS_MAX: usize = 2 * FRONTIER_ROWS_MAX;
 /// Rows of a frontier: 400 members with their governance logs and desks, rotated and revoked ones included.
 pub const FRONTIER_ROWS_MAX: usize = 16_384;
 /// Bodies asked for in one message.
 pub const WANT_BODIES_MAX: usize = 256;
+/// Bytes of one question of a sync: the largest is a frontier of 16,384 rows at 82 bytes, with as many editions.
+pub const QUESTION_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Addresses a node publishes of itself.
 pub const ADDRESSES_MAX: usize = 8;
 /// Bytes of one address.

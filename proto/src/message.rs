@@ -1,6 +1,7 @@
 //! What peers say to each other, on sync streams and by gossip: bytes in, wire shapes out, within bounds.
 
 use prost::Message as _;
+use prost::encoding::decode_varint;
 
 use crate::checkpoint::SignedCheckpoint;
 use crate::digest::Digest;
@@ -14,10 +15,65 @@ pub const SYNC_VERSION: u32 = 1;
 
 /// A sync message from its bytes (without the length before them); `None` where they are not one.
 pub fn decode(bytes: &[u8]) -> Option<Message> {
-    if bytes.len() > limits::SYNC_BYTES_MAX {
+    if bytes.len() > limits::SYNC_BYTES_MAX || parts(bytes)? > limits::SYNC_PARTS_MAX {
         return None;
     }
     schema::SyncMessage::decode(bytes).ok()?.message
+}
+
+/// How many parts the lists of a sync message have, over all depths, or more; `None` where it cannot be read.
+/// Repeated fields of one name add up, as they would when decoded.
+fn parts(bytes: &[u8]) -> Option<usize> {
+    let mut parts = 0;
+    for message in fields(bytes) {
+        let (kind, message) = message?;
+        for field in fields(message) {
+            let (number, field) = field?;
+            parts += match (kind, number) {
+                (CHUNK, CLOSING) => fields(field).count(),
+                (WANT_BODIES, INDEXES) => field.len().max(1), // packed: a byte or more each
+                _ => 1,
+            };
+        }
+    }
+    Some(parts)
+}
+
+/// Numbers of `federation.proto`.
+const CHUNK: u64 = 4;
+const CLOSING: u64 = 5;
+const WANT_BODIES: u64 = 5;
+const INDEXES: u64 = 2;
+
+/// The fields of a protobuf message as they lie on the wire: number, and content where it has a length.
+fn fields(mut bytes: &[u8]) -> impl Iterator<Item = Option<(u64, &[u8])>> {
+    std::iter::from_fn(move || {
+        if bytes.is_empty() {
+            return None;
+        }
+        let field = field(&mut bytes);
+        if field.is_none() {
+            bytes = &[];
+        }
+        Some(field)
+    })
+}
+
+fn field<'a>(bytes: &mut &'a [u8]) -> Option<(u64, &'a [u8])> {
+    let tag = decode_varint(bytes).ok()?;
+    let len = match tag & 7 {
+        0 => {
+            decode_varint(bytes).ok()?;
+            0
+        }
+        1 => 8,
+        2 => usize::try_from(decode_varint(bytes).ok()?).ok()?,
+        5 => 4,
+        _ => return None, // groups, which nobody sends
+    };
+    let (content, rest) = bytes.split_at_checked(len)?;
+    *bytes = rest;
+    Some((tag >> 3, if tag & 7 == 2 { content } else { &[] }))
 }
 
 /// The bytes of a sync message, without the length before them.
@@ -59,4 +115,33 @@ pub fn gossip_entry(leaf: &Leaf, checkpoint: &SignedCheckpoint, path: &[Digest])
 /// Announces a checkpoint alone.
 pub fn gossip_checkpoint(checkpoint: &SignedCheckpoint) -> Vec<u8> {
     schema::Gossip { checkpoint: checkpoint.as_bytes().to_vec(), ..schema::Gossip::default() }.encode_to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{decode, encode};
+    use crate::limits;
+    use crate::schema::sync_message::Message;
+    use crate::schema::{Chunk, Closing, Frontier, Leaf, Row, WantBodies};
+
+    #[test]
+    fn a_message_of_more_parts_than_any_node_sends_is_refused_before_anything_is_made_of_them() {
+        let many = limits::SYNC_PARTS_MAX;
+        let rows = |rows| Message::Frontier(Frontier { rows: vec![Row::default(); rows], editions: Vec::new() });
+        let leaves = |leaves| Message::Chunk(Chunk { leaves: vec![Leaf::default(); leaves], ..Chunk::default() });
+        let proof = |hashes| {
+            let closing = Closing { checkpoint: Vec::new(), proof: vec![Vec::new(); hashes] };
+            Message::Chunk(Chunk { closing: Some(closing), ..Chunk::default() })
+        };
+        let indexes = |indexes| Message::WantBodies(WantBodies { log: Vec::new(), indexes: vec![1; indexes] });
+        for message in [rows(many), leaves(many), proof(many), indexes(many)] {
+            assert_eq!(decode(&encode(message.clone())), Some(message));
+        }
+        for message in [rows(many + 1), leaves(many + 1), proof(many + 1), indexes(many + 1)] {
+            assert_eq!(decode(&encode(message)), None);
+        }
+        // Two halves of one message are one message to protobuf.
+        let half = encode(rows(many / 2 + 1));
+        assert_eq!(decode(&[half.clone(), half].concat()), None);
+    }
 }

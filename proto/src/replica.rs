@@ -31,7 +31,7 @@ use crate::tree;
 
 /// Milliseconds between two syncs with one peer while nothing gives a reason for an earlier one. Gossip may be lost or off.
 pub const SYNC_EVERY_MS: u64 = 15_000;
-/// Milliseconds after which a sync that brings nothing is given up.
+/// Milliseconds after which a sync that brings nothing is given up. A chunk that is still coming in is something.
 pub const SYNC_STALE_MS: u64 = 60_000;
 /// Seconds for which every peer is asked anew for what was announced and did not come; a checkpoint whose tree nobody shows is
 /// then left to the syncs that come anyway.
@@ -68,6 +68,8 @@ pub enum Input {
     Told(Peer, schema::Frontier),
     /// An answer on a sync of ours.
     Answered(Peer, Message),
+    /// An answer on a sync of ours is coming in, and is not whole yet: on a weak line a chunk takes minutes.
+    Moving(Peer),
     /// A sync of ours ended before it was done; the words say why.
     Ended(Peer, String),
     /// Time passes: at least once a second.
@@ -269,6 +271,11 @@ impl Replica {
             }
             Input::Told(peer, wire) => self.on_told(now_ms, &peer, &wire, &mut effects),
             Input::Answered(peer, message) => self.on_answer(now_ms, &peer, message, &mut effects),
+            Input::Moving(peer) => {
+                if let Some(session) = self.sessions.get_mut(&peer) {
+                    session.since_ms = now_ms;
+                }
+            }
             Input::Ended(peer, why) => {
                 self.on_ended(now_ms, &peer, why);
                 self.chase(now_ms, &mut effects);
@@ -607,7 +614,8 @@ impl Replica {
         if next >= to.min(chunk.total) {
             session.wants.pop_front();
             if chunk.total < to {
-                session.refuse(&key, "the peer holds less than its frontier said");
+                // What a node holds never shrinks, so this is no race.
+                return Err(format!("holds {} entries of log {key} and said {to}", chunk.total));
             }
         }
         Ok(if session.wants.is_empty() { self.ask_runs(session, effects) } else { Next::Await })

@@ -1,4 +1,6 @@
-//! The called side of a sync: every question answered from what is durable, without any state of its own.
+//! The called side of a sync: every question answered from what is durable. All it remembers of a sync is what was [`Asked`].
+
+use std::collections::BTreeMap;
 
 use crate::body::Purpose;
 use crate::frontier::Frontier;
@@ -49,6 +51,64 @@ pub enum Answer {
     Range(schema::Want),
     /// The peer broke the protocol.
     Broken(&'static str),
+}
+
+/// What a caller asked in one sync. An honest one greets once, tells its frontier once, and asks for nothing twice; one that
+/// does is done with, because to ask costs it nothing and us a reading of the disk.
+#[derive(Debug, Default)]
+pub struct Asked {
+    greeted: bool,
+    told: bool,
+    /// Up to where a log was asked for, and whether some of that again: whoever learns of a cut meanwhile has reason to.
+    runs: BTreeMap<PublicKey, (u64, bool)>,
+    /// The lowest index of the bodies of a log that were asked for last: each want begins beyond the one before.
+    bodies: BTreeMap<PublicKey, u64>,
+}
+
+impl Asked {
+    /// Notes a question; the words say what is wrong with it.
+    pub fn note(&mut self, asked: &Message) -> Result<(), &'static str> {
+        match asked {
+            Message::Hello(_) if self.greeted => Err("greeted twice in one sync"),
+            Message::Frontier(_) if self.told => Err("told its frontier twice in one sync"),
+            Message::Hello(_) => {
+                self.greeted = true;
+                Ok(())
+            }
+            Message::Frontier(_) => {
+                self.told = true;
+                Ok(())
+            }
+            Message::Want(want) => self.note_run(want),
+            Message::WantBodies(want) => self.note_bodies(want),
+            Message::Chunk(_) | Message::Bodies(_) | Message::Refusal(_) => Ok(()),
+        }
+    }
+
+    fn note_run(&mut self, want: &schema::Want) -> Result<(), &'static str> {
+        let Ok(log) = PublicKey::from_bytes(&want.log) else { return Ok(()) };
+        let (end, again) = self.runs.get(&log).copied().unwrap_or_default();
+        let repeats = want.from < end;
+        if repeats && (again || want.to >= end) {
+            return Err("asked twice for the same run in one sync");
+        }
+        self.runs.insert(log, (want.to, again || repeats));
+        if self.runs.len() > limits::FRONTIER_ROWS_MAX { Err("asked for more logs than there can be") } else { Ok(()) }
+    }
+
+    fn note_bodies(&mut self, want: &schema::WantBodies) -> Result<(), &'static str> {
+        let (Ok(log), Some(first)) = (PublicKey::from_bytes(&want.log), want.indexes.iter().min()) else {
+            return Ok(());
+        };
+        if self.bodies.insert(log, *first).is_some_and(|before| *first <= before) {
+            return Err("asked twice for the same bodies in one sync");
+        }
+        if self.bodies.len() > limits::FRONTIER_ROWS_MAX {
+            Err("asked for more logs than there can be")
+        } else {
+            Ok(())
+        }
+    }
 }
 
 /// Answers one message of a caller. `frontier` is what is durable now.
@@ -125,4 +185,35 @@ pub fn refusal(reason: &str) -> Message {
 
 fn refuse(reason: &str) -> Answer {
     Answer::One(refusal(reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Asked;
+    use crate::key::SecretKey;
+    use crate::message;
+    use crate::schema::sync_message::Message;
+    use crate::schema::{Frontier, Want, WantBodies};
+
+    #[test]
+    fn whoever_asks_for_the_same_twice_in_one_sync_is_done_with() {
+        let log = SecretKey::from_seed(&[7; 32]).public().as_bytes().to_vec();
+        let run = |from, to| Message::Want(Want { log: log.clone(), from, to });
+        let bodies = |indexes: &[u64]| Message::WantBodies(WantBodies { log: log.clone(), indexes: indexes.to_vec() });
+        let federation = crate::digest::Digest::of(b"");
+        let hello = message::hello(&federation, &federation);
+        let frontier = Message::Frontier(Frontier::default());
+        let refused = |questions: &[&Message]| {
+            let mut asked = Asked::default();
+            questions.iter().position(|question| asked.note(question).is_err())
+        };
+        assert_eq!(refused(&[&hello, &frontier, &run(0, 9), &run(9, 12), &bodies(&[2, 5]), &bodies(&[5, 7])]), None);
+        // A cut that became known meanwhile: what is before it is asked for once more.
+        assert_eq!(refused(&[&run(0, 9), &run(0, 4), &run(0, 3)]), Some(2));
+        assert_eq!(refused(&[&run(0, 9), &run(0, 9)]), Some(1));
+        assert_eq!(refused(&[&run(0, 9), &run(8, 12)]), Some(1));
+        assert_eq!(refused(&[&bodies(&[2, 5]), &bodies(&[2, 5])]), Some(1));
+        assert_eq!(refused(&[&hello, &hello]), Some(1));
+        assert_eq!(refused(&[&frontier, &hello, &frontier]), Some(2));
+    }
 }

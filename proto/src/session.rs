@@ -17,7 +17,7 @@ pub type Peer = Arc<str>;
 pub struct Session {
     /// Whom it is with.
     pub peer: Peer,
-    /// Since when, Unix milliseconds.
+    /// When something last came, Unix milliseconds.
     pub since_ms: u64,
     /// What is awaited.
     pub stage: Stage,

@@ -68,6 +68,16 @@ impl Federation {
         federation
     }
 
+    /// Sets a number of a node's configuration.
+    pub fn set(&self, name: &str, key: &str, value: &str) {
+        let config = self.folder(name).join("comity.toml");
+        let text = std::fs::read_to_string(&config).unwrap();
+        let is_it = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} ="));
+        assert!(text.lines().any(is_it), "{key}");
+        let line = |line: &str| if is_it(line) { format!("{key} = {value}\n") } else { format!("{line}\n") };
+        std::fs::write(&config, text.lines().map(line).collect::<String>()).unwrap();
+    }
+
     /// A replica without keys that joined.
     pub fn replica(&self, name: &str) {
         self.done(&["init", "--replica", "--data", &self.path(name)]);
@@ -77,7 +87,12 @@ impl Federation {
     fn join(&self, name: &str, more: &[&str]) {
         let config = self.folder(name).join("comity.toml");
         let text = std::fs::read_to_string(&config).unwrap();
-        std::fs::write(&config, text.replace("# allow_private = false", "allow_private = true")).unwrap();
+        // Loopback addresses are private ones, and here everyone has the same.
+        let text = text
+            .replace("# allow_private = false", "allow_private = true")
+            .replace("# connections_per_address = 8", "connections_per_address = 64")
+            .replace("# new_connections_per_minute = 30", "new_connections_per_minute = 600");
+        std::fs::write(&config, text).unwrap();
         let (path, charter) = (self.path(name), self.charter().display().to_string());
         let mut join = vec!["join", "--data", &path, "--charter", &charter];
         join.extend(more);

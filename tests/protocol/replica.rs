@@ -5,7 +5,7 @@ use proto::body::{Cut, revocation};
 use proto::key::PublicKey;
 use proto::limits;
 use proto::message;
-use proto::replica::{Effect, Input, Verdict};
+use proto::replica::{Effect, Input, SYNC_STALE_MS, Verdict};
 use proto::schema::sync_message::Message;
 use proto::schema::{self, Kind};
 use proto::serve::{self, Answer, Archive};
@@ -336,6 +336,20 @@ fn a_caller_that_holds_more_is_called_back() {
     assert!(matches!(&effects[..], [Effect::Open(peer, Message::Hello(_))] if &**peer == "caller"));
     let state = &newcomer.replica.peers()["caller"];
     assert!(state.syncing);
+}
+
+#[test]
+fn a_chunk_that_takes_minutes_on_a_weak_line_is_waited_for_and_a_silent_peer_is_not() {
+    let (_, _, mut newcomer) = published();
+    newcomer.replica.handle(0, Input::Connected("slow".into())).unwrap();
+    newcomer.replica.handle(0, Input::Connected("silent".into())).unwrap();
+    for now in (0..10 * SYNC_STALE_MS).step_by(10_000) {
+        newcomer.replica.handle(now, Input::Moving("slow".into())).unwrap();
+        newcomer.replica.handle(now, Input::Tick).unwrap();
+        let given_up = |peer: &str| newcomer.replica.peers()[peer].waiting == ["the peer stopped answering"];
+        assert!(!given_up("slow"));
+        assert_eq!(given_up("silent"), now > SYNC_STALE_MS, "after {now} ms");
+    }
 }
 
 #[test]

@@ -65,6 +65,7 @@ struct Stream {
     caller: usize,
     called: usize,
     asked: VecDeque<Message>,
+    noted: serve::Asked,
     range: Option<(PublicKey, u64, u64)>,
     /// When the last message of each direction arrives: streams keep their order.
     there_ms: u64,
@@ -340,7 +341,8 @@ impl Storm {
                     let called = peer.parse().unwrap();
                     self.sequence += 1;
                     let (stream, (asked, range)) = (self.sequence, (VecDeque::new(), None));
-                    let line = Stream { caller: at, called, asked, range, there_ms: 0, back_ms: 0 };
+                    let noted = serve::Asked::default();
+                    let line = Stream { caller: at, called, asked, noted, range, there_ms: 0, back_ms: 0 };
                     // One line at a time from one to the other: a new one replaces what the caller has given up.
                     self.streams.retain(|_, old| (old.caller, old.called) != (at, called));
                     self.streams.insert(stream, line);
@@ -417,6 +419,7 @@ impl Storm {
             self.input(called, Input::Told(name(caller), frontier.clone()));
         }
         let Some(line) = self.streams.get_mut(&stream) else { return };
+        line.noted.note(&message).expect("an honest caller asks for nothing twice");
         line.asked.push_back(message);
         if line.asked.len() == 1 && line.range.is_none() {
             self.serve(stream);

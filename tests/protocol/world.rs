@@ -358,9 +358,11 @@ pub fn sync_over(caller: &mut Node, called: &Node, mut line: impl FnMut(Message)
     let mut effects: VecDeque<Effect> = caller.handle(Input::Connected(peer.clone())).unwrap().into();
     let mut faults = Vec::new();
     let mut steps = 0;
+    let mut noted = serve::Asked::default();
     while let Some(effect) = effects.pop_front() {
         match effect {
             Effect::Open(_, asked) | Effect::Ask(_, asked) => {
+                noted.note(&asked).expect("an honest caller asks for nothing twice");
                 for answer in called.answers(asked).into_iter().flat_map(&mut line) {
                     steps += 1;
                     assert!(steps < 10_000, "a sync comes to an end");

@@ -185,11 +185,13 @@ impl Demo {
         quiet(create)?;
         for name in PARLIAMENTS.map(|(code, _)| code).into_iter().chain(["bootstrap", "researcher"]) {
             let folder = Folder::new(&self.home.join(name));
-            // Loopback addresses are private ones.
+            // Loopback addresses are private ones, and here everyone has the same.
             let path = folder.config_file();
             let text = fs::read_to_string(&path).map_err(CliError::failed)?;
-            fs::write(&path, config::set(&text, "allow_private", &toml::Value::Boolean(true)))
-                .map_err(CliError::failed)?;
+            let text = config::set(&text, "allow_private", &toml::Value::Boolean(true));
+            let text = config::set(&text, "connections_per_address", &toml::Value::Integer(64));
+            let text = config::set(&text, "new_connections_per_minute", &toml::Value::Integer(600));
+            fs::write(&path, text).map_err(CliError::failed)?;
             let mut join = self.command(&["join", "--data"]);
             join.arg(folder.path()).arg("--charter").arg(&made);
             quiet(join)?;

@@ -10,6 +10,8 @@ use proto::session::Peer;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
+use crate::conduct::{Bound, Limited};
+
 /// Everything the network is told at its start.
 pub struct NetworkConfig {
     /// The peer key.
@@ -26,8 +28,29 @@ pub struct NetworkConfig {
     pub allow_private: bool,
     /// Whether to gossip.
     pub gossip: bool,
+    /// What strangers may use of this node.
+    pub bounds: Bounds,
     /// Where the address book is kept.
     pub address_book: PathBuf,
+}
+
+/// What an operator may set of the bounds that strangers run into; the others are constants, where they are used.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Connections that one address (of IPv6: one /64) may have opened at once.
+    pub connections_per_address: usize,
+    /// Connections that one address may open in a minute.
+    pub new_connections_per_minute: u32,
+    /// Seconds of the first block of a peer or an address; later ones are longer.
+    pub first_block_seconds: u64,
+}
+
+impl Default for Bounds {
+    /// Eight connections: several parliaments behind one address, each of which may call twice at once. Thirty a minute: all of
+    /// them start at once, and again. A minute's block: who was mended is soon back, who was not is soon blocked for longer.
+    fn default() -> Bounds {
+        Bounds { connections_per_address: 8, new_connections_per_minute: 30, first_block_seconds: 60 }
+    }
 }
 
 /// Why the network cannot start.
@@ -87,6 +110,8 @@ pub struct NetworkStatus {
     pub connected: BTreeMap<Peer, String>,
     /// What went wrong of late, newest last.
     pub troubles: VecDeque<String>,
+    /// Who met which bounds, blocked ones first.
+    pub limited: Vec<Limited>,
 }
 
 /// Asks of the task that owns the swarm.
@@ -94,6 +119,7 @@ pub(super) enum Command {
     Publish(Vec<u8>),
     Verdict { id: u64, verdict: Verdict },
     Penalize { peer: Peer, fault: String },
+    Met { peer: Peer, bound: &'static Bound },
     Learn { peer: String, addresses: Vec<String> },
     Stop(oneshot::Sender<()>),
 }

@@ -1,13 +1,16 @@
 //! The swarm as it is set up: transports, behaviours, their limits, and listening.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, TcpListener};
 use std::time::Duration;
 
 use futures::StreamExt;
 use libp2p::connection_limits::{self, ConnectionLimits};
-use libp2p::gossipsub::{self, IdentTopic, MessageAuthenticity, MessageId, ValidationMode};
+use libp2p::gossipsub::{
+    self, DataTransform, IdentTopic, MaxCountSubscriptionFilter, MessageAuthenticity, MessageId, RawMessage, TopicHash,
+    ValidationMode,
+};
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
@@ -17,6 +20,7 @@ use proto::digest::Digest;
 use proto::limits;
 
 use super::address::{ip, parse};
+use super::gate::Gate;
 use super::interface::{NetworkConfig, NetworkError};
 
 /// Connections of all peers together.
@@ -29,8 +33,10 @@ pub(super) const OUTGOING_MAX: u32 = 64;
 const PENDING_MAX: u32 = 32;
 /// Connections of one peer: two happen whenever both call at once.
 const PER_PEER_MAX: u32 = 4;
-/// Streams of one connection.
-const STREAMS_MAX: usize = 128;
+/// Streams of one connection. Each may fill 256 KiB here before anyone reads it, so 8 MiB a connection; we use seven.
+const STREAMS_MAX: usize = 32;
+/// Subscriptions of one gossip message that are looked at; there is one topic.
+const SUBSCRIPTIONS_MAX: usize = 8;
 /// Seconds a connection without streams is kept; syncs come every 15.
 const IDLE: Duration = Duration::from_secs(60);
 /// Seconds a connection may take to be set up.
@@ -38,14 +44,37 @@ pub(super) const SETUP: Duration = Duration::from_secs(10);
 /// Bytes above the largest message that one gossip read may hold: the next message's beginning shares its buffer.
 const GOSSIP_SLACK: usize = 64 * 1024;
 
+/// Gossip about one topic, and deaf to all others.
+pub(super) type Gossip =
+    gossipsub::Behaviour<OneTopic, MaxCountSubscriptionFilter<gossipsub::WhitelistSubscriptionFilter>>;
+
+/// Refuses messages on other topics before gossipsub stores them: it would keep them for seconds and tell nobody.
+#[derive(Clone)]
+pub(super) struct OneTopic(TopicHash);
+
+impl DataTransform for OneTopic {
+    fn inbound_transform(&self, raw: RawMessage) -> io::Result<gossipsub::Message> {
+        if raw.topic != self.0 {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let RawMessage { source, data, sequence_number, topic, .. } = raw;
+        Ok(gossipsub::Message { source, data, sequence_number, topic })
+    }
+
+    fn outbound_transform(&self, _: &TopicHash, data: Vec<u8>) -> io::Result<Vec<u8>> {
+        Ok(data)
+    }
+}
+
 /// Everything the swarm speaks.
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
     // First, because behaviours run in field order and refusing must come before anything else.
+    pub(super) gate: Gate,
     pub(super) limits: connection_limits::Behaviour,
     pub(super) identify: identify::Behaviour,
     pub(super) ping: ping::Behaviour,
-    pub(super) gossip: Toggle<gossipsub::Behaviour>,
+    pub(super) gossip: Toggle<Gossip>,
     pub(super) stream: libp2p_stream::Behaviour,
 }
 
@@ -103,6 +132,7 @@ fn behaviour(
         .with_cache_size(0);
     let gossip = config.gossip.then(|| gossip(topic, registry)).transpose()?;
     Ok(Behaviour {
+        gate: Gate::new(config.bounds),
         limits: connection_limits::Behaviour::new(limits),
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::default(),
@@ -111,7 +141,7 @@ fn behaviour(
     })
 }
 
-fn gossip(topic: &IdentTopic, registry: &mut Registry) -> Result<gossipsub::Behaviour, NetworkError> {
+fn gossip(topic: &IdentTopic, registry: &mut Registry) -> Result<Gossip, NetworkError> {
     let setup = |error: &dyn std::fmt::Display| NetworkError::Setup(error.to_string());
     // Over all bytes: an id that leaves out the signature lets anyone send a bad copy first and have the good one dropped.
     let id = |message: &gossipsub::Message| {
@@ -135,7 +165,14 @@ fn gossip(topic: &IdentTopic, registry: &mut Registry) -> Result<gossipsub::Beha
         .max_control_message_size(64 * 1024)
         .build()
         .map_err(|error| setup(&error))?;
-    let gossip = gossipsub::Behaviour::new(MessageAuthenticity::Anonymous, config).map_err(|error| setup(&error))?;
+    let filter = MaxCountSubscriptionFilter {
+        filter: gossipsub::WhitelistSubscriptionFilter(HashSet::from([topic.hash()])),
+        max_subscribed_topics: 1,
+        max_subscriptions_per_request: SUBSCRIPTIONS_MAX,
+    };
+    let (anonymous, transform) = (MessageAuthenticity::Anonymous, OneTopic(topic.hash()));
+    let gossip = Gossip::new_with_subscription_filter_and_transform(anonymous, config, filter, transform);
+    let gossip = gossip.map_err(|error| setup(&error))?;
     let mut gossip = gossip.with_metrics(registry.sub_registry_with_prefix("gossipsub"), Default::default());
     gossip.subscribe(topic).map_err(|error| setup(&error))?;
     Ok(gossip)

@@ -1,36 +1,62 @@
 //! The task that owns the swarm. It waits for nothing but the swarm and its own queues.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::StreamExt;
 use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance, MessageId};
 use libp2p::metrics::Recorder;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
+use libp2p::swarm::{DialError, ListenError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, identify};
 use proto::limits;
 use proto::replica::Verdict;
 use proto::session::Peer;
 use tokio::sync::{mpsc, watch};
 
-use super::address::{ip, is_public};
+use super::address::is_public;
+use super::gate::{self, Refused};
 use super::interface::{Command, Event, NetworkConfig, NetworkStatus};
 use super::setup::{Behaviour, BehaviourEvent, OUTGOING_MAX};
 use crate::address_book::AddressBook;
+use crate::conduct::{Bound, Bucket, Outcome, uptime_ms};
 use crate::fence::write_durably;
 
-/// Connections from one address that is not loopback: several parliaments may share a host.
-const PER_IP_MAX: usize = 8;
 /// Events that wait for the node before gossip is dropped; sync brings what was dropped.
 pub(super) const BACKLOG_MAX: usize = 1024;
 /// Calls begun in one second: a full address book must not become a storm.
 const CALLS_PER_TICK: usize = 8;
-/// Faults of one peer after which it is cut off until the next start.
-const FAULTS_MAX: u32 = 3;
-/// Peers whose faults are remembered.
-const FAULTY_MAX: usize = 4096;
+/// Gossip messages in a row that are taken from one peer, and how many a second after that. The rest is dropped, and sync brings
+/// it: a parliament publishes a few documents a day.
+const GOSSIP_BURST: f64 = 100.0;
+/// Gossip messages a second.
+const GOSSIP_PER_SECOND: f64 = 20.0;
+/// Gossip messages in a row that we publish, and as many that we forward: together what every peer takes from us, so that whoever
+/// floods us cannot make us flood others.
+const SPOKEN_BURST: f64 = GOSSIP_BURST / 2.0;
+/// Own gossip messages a second. The newest of those beyond it follows within a second, and a sync brings what it tells of.
+const PUBLISHED_PER_SECOND: f64 = 5.0;
+/// Gossip messages of others that we forward a second.
+const FORWARDED_PER_SECOND: f64 = GOSSIP_PER_SECOND - PUBLISHED_PER_SECOND;
+/// Milliseconds in which a peer has to say of which federation it is: four round trips on the worst line.
+const GREETING_MS: u64 = 30_000;
+/// Milliseconds below which a connection counts as a call that failed, so that whoever is refused calls ever more rarely.
+const BRIEF_MS: u64 = 10_000;
+
+/// More than [`GOSSIP_BURST`]. After a stall an honest line brings up to 200 at once; a flood brings as many every second.
+const GOSSIP: Bound = Bound { name: "20 gossip messages a second", per_fault: 200 };
+/// What gossipsub could not deliver. A slow line is no offence.
+const UNREAD_GOSSIP: Bound = Bound { name: "gossip it does not read is dropped", per_fault: 0 };
+/// What no honest peer sends.
+const FALSEHOOD: Bound = Bound { name: "what does not verify or was not asked for", per_fault: 1 };
+/// [`GREETING_MS`].
+const GREETING: Bound = Bound { name: "30 seconds to say of which federation it is", per_fault: 1 };
+/// Whoever speaks for another federation or version.
+const STRANGER: Bound = Bound { name: "another federation or version", per_fault: 1 };
+/// Handshakes that came to nothing. A load balancer that looks every ten seconds whether we live stays below.
+const BROKEN_HANDSHAKE: Bound = Bound { name: "handshakes that came to nothing", per_fault: 60 };
+/// Whoever is blocked under one name and comes again under the next is blocked by address.
+const BLOCKED_PEERS: Bound = Bound { name: "blocked peers of one address", per_fault: 1 };
 /// Seconds between two writings of the address book.
 const SAVE_EVERY: u32 = 30;
 
@@ -48,9 +74,20 @@ pub(super) struct Task {
     pub(super) backlog: VecDeque<Event>,
     pub(super) gossip: HashMap<u64, (MessageId, PeerId)>,
     pub(super) next_id: u64,
-    pub(super) by_ip: HashMap<IpAddr, usize>,
-    pub(super) faults: HashMap<PeerId, u32>,
+    pub(super) guests: HashMap<PeerId, Guest>,
+    pub(super) unspoken: Option<Vec<u8>>,
+    pub(super) published: Bucket,
+    pub(super) forwarded: Bucket,
     pub(super) ticks: u32,
+}
+
+/// A peer that is connected, greeted or not.
+pub(super) struct Guest {
+    since_ms: u64,
+    /// Where it called from; `None` where we called.
+    address: Option<String>,
+    greeted: bool,
+    gossip: Bucket,
 }
 
 impl Task {
@@ -97,18 +134,15 @@ impl Task {
     fn on_command(&mut self, command: Command) {
         match command {
             Command::Publish(bytes) => {
-                let topic = self.topic.clone();
-                if let Some(gossip) = self.swarm.behaviour_mut().gossip.as_mut()
-                    && let Err(error) = gossip.publish(topic, bytes)
-                {
-                    tracing::debug!(%error, "not gossiped; sync brings it");
-                }
+                self.unspoken = Some(bytes);
+                self.speak();
             }
             Command::Verdict { id, verdict } => {
                 let Some((message, from)) = self.gossip.remove(&id) else { return };
                 self.judge(&message, &from, verdict);
             }
-            Command::Penalize { peer, fault } => self.on_fault(&peer, &fault),
+            Command::Penalize { peer, fault } => self.met(&peer, &FALSEHOOD, &fault),
+            Command::Met { peer, bound } => self.met(&peer, bound, ""),
             Command::Learn { peer, addresses } => {
                 let usable = |address: &&String| {
                     address.len() <= limits::ADDRESS_BYTES_MAX
@@ -124,8 +158,23 @@ impl Task {
         }
     }
 
+    /// Gossips the newest message of our own, if we may already.
+    fn speak(&mut self) {
+        let allowed =
+            self.unspoken.is_some() && self.published.take(uptime_ms(), 1.0, SPOKEN_BURST, PUBLISHED_PER_SECOND);
+        let (Some(bytes), topic) = (self.unspoken.take_if(|_| allowed), self.topic.clone()) else { return };
+        if let Some(gossip) = self.swarm.behaviour_mut().gossip.as_mut()
+            && let Err(error) = gossip.publish(topic, bytes)
+        {
+            tracing::debug!(%error, "not gossiped; sync brings it");
+        }
+    }
+
     fn judge(&mut self, message: &MessageId, from: &PeerId, verdict: Verdict) {
         let acceptance = match verdict {
+            Verdict::Accept if !self.forwarded.take(uptime_ms(), 1.0, SPOKEN_BURST, FORWARDED_PER_SECOND) => {
+                MessageAcceptance::Ignore
+            }
             Verdict::Accept => MessageAcceptance::Accept,
             Verdict::Ignore => MessageAcceptance::Ignore,
             Verdict::Reject => MessageAcceptance::Reject,
@@ -135,22 +184,28 @@ impl Task {
         }
     }
 
-    fn on_fault(&mut self, peer: &Peer, fault: &str) {
-        self.trouble(format!("{peer} {fault}"));
-        let Ok(id) = peer.parse::<PeerId>() else { return };
-        if self.faults.len() >= FAULTY_MAX {
-            self.faults.clear(); // whoever made so many names would only make another
-        }
-        let faults = self.faults.entry(id).or_default();
-        *faults += 1;
-        if *faults >= FAULTS_MAX {
-            self.trouble(format!("{peer} is cut off until the next start"));
-            let _ = self.swarm.disconnect_peer_id(id);
+    /// Counts that someone met a bound, tells the operator, and blocks whoever did so too often.
+    fn met(&mut self, who: &str, bound: &'static Bound, fault: &str) {
+        let words =
+            if fault.is_empty() { format!("{who} is over a bound: {}", bound.name) } else { format!("{who} {fault}") };
+        let for_ms = match self.swarm.behaviour_mut().gate.conduct.met(uptime_ms(), who, bound) {
+            Outcome::Counted { news: true } => return tracing::warn!("{words}"),
+            Outcome::Counted { news: false } => return,
+            Outcome::Fault => return self.trouble(words),
+            Outcome::Blocked(for_ms) => for_ms,
+        };
+        self.trouble(words);
+        self.trouble(format!("{who} is blocked for {}", span(for_ms)));
+        let Ok(peer) = who.parse::<PeerId>() else { return };
+        let address = self.guests.get(&peer).and_then(|guest| guest.address.clone());
+        let _ = self.swarm.disconnect_peer_id(peer);
+        if let Some(address) = address {
+            self.met(&address, &BLOCKED_PEERS, "");
         }
     }
 
-    fn is_cut_off(&self, peer: &PeerId) -> bool {
-        self.faults.get(peer).is_some_and(|faults| *faults >= FAULTS_MAX)
+    fn is_blocked(&self, peer: &PeerId) -> bool {
+        self.swarm.behaviour().gate.conduct.is_blocked(uptime_ms(), &peer.to_string())
     }
 
     fn trouble(&mut self, words: String) {
@@ -166,24 +221,21 @@ impl Task {
     fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         self.metrics.record(&event);
         match event {
-            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+            SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } => {
+                let address = endpoint.get_remote_address();
                 if endpoint.is_dialer() {
-                    self.book.reached(&peer_id.to_string(), &endpoint.get_remote_address().to_string());
+                    self.book.reached(&peer_id.to_string(), &address.to_string());
                 }
-                self.on_established(peer_id, connection_id, endpoint.get_remote_address());
+                self.guests.entry(peer_id).or_insert_with(|| Guest {
+                    since_ms: uptime_ms(),
+                    address: endpoint.is_listener().then(|| gate::name(address)).flatten(),
+                    greeted: false,
+                    gossip: Bucket::default(),
+                });
             }
-            SwarmEvent::ConnectionClosed { peer_id, endpoint, num_established, .. } => {
-                if let Some(ip) = ip(endpoint.get_remote_address())
-                    && let Some(count) = self.by_ip.get_mut(&ip)
-                {
-                    *count = count.saturating_sub(1);
-                    if *count == 0 {
-                        self.by_ip.remove(&ip);
-                    }
-                }
-                if num_established == 0 {
-                    self.on_gone(&peer_id);
-                }
+            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } => self.on_gone(&peer_id),
+            SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
+                self.on_refused(&send_back_addr, &error);
             }
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
                 self.on_call_failed(&peer, &error);
@@ -191,8 +243,12 @@ impl Task {
             SwarmEvent::Behaviour(BehaviourEvent::Identify(event)) => self.on_identify(event),
             SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => {
                 self.metrics.record(&event);
-                if let gossipsub::Event::Message { propagation_source, message_id, message } = event {
-                    self.on_gossip(propagation_source, message_id, message.data);
+                match event {
+                    gossipsub::Event::Message { propagation_source, message_id, message } => {
+                        self.on_gossip(propagation_source, message_id, message.data);
+                    }
+                    gossipsub::Event::SlowPeer { peer_id, .. } => self.met(&peer_id.to_string(), &UNREAD_GOSSIP, ""),
+                    _ => {}
                 }
             }
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.metrics.record(&event),
@@ -208,17 +264,20 @@ impl Task {
         }
     }
 
-    fn on_established(&mut self, peer: PeerId, connection: ConnectionId, address: &Multiaddr) {
-        if let Some(ip) = ip(address) {
-            let count = self.by_ip.entry(ip).or_default();
-            *count += 1;
-            if *count > PER_IP_MAX && !ip.is_loopback() {
-                self.swarm.close_connection(connection);
-                return;
+    /// A connection that others opened came to nothing: refused at the gate, or never finished.
+    fn on_refused(&mut self, from: &Multiaddr, error: &ListenError) {
+        match error {
+            ListenError::Denied { cause } => {
+                if let Some(Refused { who, bound }) = cause.downcast_ref() {
+                    self.met(who, bound, "");
+                }
             }
-        }
-        if self.is_cut_off(&peer) {
-            let _ = self.swarm.disconnect_peer_id(peer);
+            ListenError::Transport(_) => {
+                if let Some(who) = gate::name(from) {
+                    self.met(&who, &BROKEN_HANDSHAKE, "");
+                }
+            }
+            ListenError::Aborted | ListenError::WrongPeerId { .. } | ListenError::LocalPeerId { .. } => {}
         }
     }
 
@@ -226,13 +285,15 @@ impl Task {
         self.metrics.record(&event);
         let identify::Event::Received { peer_id, info, .. } = event else { return };
         if info.protocol_version != self.protocol_version {
-            self.trouble(format!("{peer_id} is of another federation or speaks another version; not connected"));
+            let words = "is of another federation or speaks another version; not connected";
+            self.met(&peer_id.to_string(), &STRANGER, words);
             let _ = self.swarm.disconnect_peer_id(peer_id);
-            self.book.failed(&peer_id.to_string(), now_ms(), self.random());
             return;
         }
         let peer = name(&peer_id);
-        self.book.connected(&peer);
+        if let Some(guest) = self.guests.get_mut(&peer_id) {
+            guest.greeted = true;
+        }
         if !self.status.borrow().connected.contains_key(&peer) && self.swarm.is_connected(&peer_id) {
             let address = info.observed_addr.to_string();
             self.status.send_modify(|status| {
@@ -244,6 +305,12 @@ impl Task {
 
     fn on_gone(&mut self, id: &PeerId) {
         let peer = name(id);
+        let stayed = self.guests.remove(id).filter(|guest| guest.greeted);
+        if stayed.is_some_and(|guest| guest.since_ms + BRIEF_MS < uptime_ms()) {
+            self.book.connected(&peer);
+        } else {
+            self.book.failed(&peer, now_ms(), self.random());
+        }
         if self.status.borrow().connected.contains_key(&peer) {
             self.status.send_modify(|status| {
                 status.connected.remove(&peer);
@@ -267,6 +334,11 @@ impl Task {
 
     fn on_gossip(&mut self, from: PeerId, message: MessageId, bytes: Vec<u8>) {
         let known = self.status.borrow().connected.contains_key(&name(&from));
+        let allowance = self.guests.get_mut(&from).map(|guest| &mut guest.gossip);
+        if allowance.is_some_and(|gossip| !gossip.take(uptime_ms(), 1.0, GOSSIP_BURST, GOSSIP_PER_SECOND)) {
+            self.judge(&message, &from, Verdict::Ignore);
+            return self.met(&from.to_string(), &GOSSIP, "");
+        }
         if self.backlog.len() >= BACKLOG_MAX || self.gossip.len() >= BACKLOG_MAX || !known {
             self.judge(&message, &from, Verdict::Ignore);
             return;
@@ -278,9 +350,10 @@ impl Task {
     }
 
     fn on_tick(&mut self) {
+        self.speak();
         let now = now_ms();
         let swarm = &self.swarm;
-        let busy = |peer: &str| peer.parse().is_ok_and(|id| swarm.is_connected(&id) || self.is_cut_off(&id));
+        let busy = |peer: &str| peer.parse().is_ok_and(|id| swarm.is_connected(&id) || self.is_blocked(&id));
         let room = (OUTGOING_MAX as usize).saturating_sub(swarm.connected_peers().count());
         for (peer, addresses) in self.book.due(now, CALLS_PER_TICK.min(room), busy) {
             self.book.calling(&peer, now);
@@ -291,6 +364,17 @@ impl Task {
                 self.on_call_failed(&id, &error);
             }
         }
+        let mute = |(_, guest): &(&PeerId, &Guest)| !guest.greeted && guest.since_ms + GREETING_MS < uptime_ms();
+        let mute: Vec<PeerId> = self.guests.iter().filter(mute).map(|(peer, _)| *peer).collect();
+        for peer in mute {
+            if let Some(guest) = self.guests.get_mut(&peer) {
+                guest.since_ms = uptime_ms(); // it is on its way out: once is enough
+            }
+            self.met(&peer.to_string(), &GREETING, "");
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+        let limited = self.swarm.behaviour().gate.conduct.shown(uptime_ms());
+        self.status.send_modify(|status| status.limited = limited);
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(SAVE_EVERY) && self.book_changed {
             self.save();
@@ -315,6 +399,15 @@ impl Task {
             return now_ms();
         }
         u64::from_le_bytes(bytes)
+    }
+}
+
+/// A time in words.
+fn span(ms: u64) -> String {
+    match ms.div_ceil(1000) {
+        seconds @ 0..=120 => format!("{seconds} seconds"),
+        seconds @ 121..=7200 => format!("{} minutes", seconds / 60),
+        seconds => format!("{} hours", seconds / 3600),
     }
 }
 
