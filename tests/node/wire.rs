@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use serde_json::Value;
 
 use crate::federation::{Federation, PATIENCE, wait_for_documents, wait_until};
-use crate::hostile::{LIES, Relay, published};
+use crate::hostile::records::{LIES, Relay, published};
 
 /// The client as a process, which does what its input says; dropping it kills it.
 struct Client {

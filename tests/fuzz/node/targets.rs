@@ -19,8 +19,11 @@ use proto::digest::Digest;
 use proto::key::SecretKey;
 use scraper::{Html, Node};
 
+/// Takes any bytes, and panics where a property does not hold.
+pub type Target = fn(&[u8]);
+
 /// Every target by its name, which is also that of its corpus.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("segments", segments),
     ("front_matter", front_matter),
     ("html", html),

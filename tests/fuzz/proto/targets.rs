@@ -19,8 +19,11 @@ use proto::schema::{self, Kind};
 use proto::session::Peer;
 use proto::tree::{self, Compact, Hashes};
 
+/// Takes any bytes, and panics where a property does not hold.
+pub type Target = fn(&[u8]);
+
 /// Every target by its name, which is also that of its corpus.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("entry", entry),
     ("note", note),
     ("proof", proof),
@@ -49,7 +52,7 @@ pub fn note(bytes: &[u8]) {
         for name in ["comity/FI", "x"] {
             assert!(note.verify(name, &stage.desk.public()).is_err() || stage.signed(&note.text));
         }
-        let mut again = note.clone();
+        let mut again = note;
         again.sign("comity/FI", &stage.desk);
         assert_eq!(again.verify("comity/FI", &stage.desk.public()), Ok(()));
         assert_eq!(Note::parse(&again.to_bytes()), Ok(again));

@@ -6,7 +6,7 @@
 mod attacker;
 mod connections;
 mod gossip;
-mod records;
+pub mod records;
 mod streams;
 mod table;
 

@@ -1,9 +1,6 @@
 //! Streams that are held, filled, or used to ask without end.
 
-use super::{
-    Attacker, GROWTH_MAX_MB, attacked, limited, memory_mb, nobody_honest_is_blocked, stage, wait_for_block,
-    wait_for_bound,
-};
+use super::{Attacker, GROWTH_MAX_MB, attacked, limited, memory_mb, nobody_honest_is_blocked, stage, wait_for_bound};
 use crate::federation::{wait_for_documents, wait_until};
 
 #[test]
