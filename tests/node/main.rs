@@ -7,9 +7,11 @@
 mod command_line;
 mod damage;
 mod disk;
+mod faults;
 mod federation;
 mod hostile;
 mod kill;
+mod memory;
 mod moments;
 mod pages;
 mod power;
