@@ -39,7 +39,10 @@ impl Disk {
             std::fs::create_dir(folder).unwrap();
         }
         file_system(&disk.at("outer.img"), OUTER);
-        run("mount", &["-o", "loop", &text(&disk.at("outer.img")), &text(&outer)]);
+        if let Err(why) = attempt("mount", &["-o", "loop", &text(&disk.at("outer.img")), &text(&outer)]) {
+            println!("skipped: no disk can be mounted here: {why}");
+            return None;
+        }
         file_system(&image, DISK);
         disk.device = run("losetup", &["--find", "--show", &text(&image)]).trim().to_owned();
         disk.mount();
@@ -86,15 +89,12 @@ impl Drop for Disk {
     /// Also after a panic nothing stays frozen or mounted.
     fn drop(&mut self) {
         let outer = text(&self.at("outer"));
-        let try_run = |tool: &str, arguments: &[&str]| {
-            let _ = Command::new(tool).args(arguments).output();
-        };
-        try_run("fsfreeze", &["--unfreeze", &outer]);
-        try_run("umount", &["--lazy", &text(&self.folder())]);
+        let _ = attempt("fsfreeze", &["--unfreeze", &outer]);
+        let _ = attempt("umount", &["--lazy", &text(&self.folder())]);
         if !self.device.is_empty() {
-            try_run("losetup", &["--detach", &self.device]);
+            let _ = attempt("losetup", &["--detach", &self.device]);
         }
-        try_run("umount", &["--lazy", &outer]);
+        let _ = attempt("umount", &["--lazy", &outer]);
     }
 }
 
@@ -104,9 +104,13 @@ fn file_system(image: &Path, size: &str) {
 }
 
 fn run(tool: &str, arguments: &[&str]) -> String {
-    let output = Command::new(tool).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{tool} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    attempt(tool, arguments).unwrap_or_else(|words| panic!("{tool} {arguments:?}: {words}"))
+}
+
+fn attempt(tool: &str, arguments: &[&str]) -> Result<String, String> {
+    let output = Command::new(tool).args(arguments).output().map_err(|error| error.to_string())?;
+    let words = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() { Ok(words(&output.stdout)) } else { Err(words(&output.stderr)) }
 }
 
 fn text(path: &Path) -> String {

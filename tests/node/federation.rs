@@ -132,7 +132,12 @@ impl Federation {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_comity"));
+        self.under(env!("CARGO_BIN_EXE_comity"), arguments)
+    }
+
+    /// A tool that is to run the program, in the story's surroundings.
+    pub fn under(&self, tool: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(tool);
         command.args(arguments).env("XDG_STATE_HOME", self.home.path().join("state")).env_remove("COMITY_DATA");
         command
     }

@@ -20,7 +20,7 @@ fn cuts() -> u64 {
 }
 
 /// A federation that has these of its folders on the disk.
-fn on_disk(disk: &Disk, codes: &[&str], folders: &[&str]) -> Federation {
+pub fn on_disk(disk: &Disk, codes: &[&str], folders: &[&str]) -> Federation {
     let home = tempfile::tempdir().unwrap();
     for name in folders {
         let there = disk.folder().join(name);
