@@ -5,7 +5,7 @@ use std::time::Instant;
 use comity::config::Folder;
 use comity::keeper::Keeper;
 use comity::keystore::{self, KeyName};
-use comity::network::{self, Event, Network, NetworkConfig};
+use comity::network::{self, Bounds, Event, Network, NetworkConfig};
 use proto::message;
 use proto::replica::Replica;
 use proto::schema::sync_message::Message;
@@ -33,6 +33,7 @@ async fn connect(stage: &Stage, node: &Node) -> (Network, Peer) {
         peers: vec![node.listen[0].clone()],
         allow_private: true,
         gossip: false,
+        bounds: Bounds::default(),
         address_book: folder.join("peers.json"),
     };
     let (network, mut events, _) = network::start(config, &mut Default::default()).await.unwrap();

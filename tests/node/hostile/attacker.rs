@@ -413,7 +413,7 @@ async fn serve_lies(plan: &Plan, lie: Lie) {
     for _ in 0..3 {
         seen.insert(plan.face(ADDRESS, Some(lie)).await.peer);
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn answer_all(mut incoming: libp2p_stream::IncomingStreams, plan: Plan, lie: Lie) {
