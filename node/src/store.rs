@@ -402,9 +402,9 @@ impl Store {
             0 => Vec::new(),
             _ => self.reader.engine.get(table::LEAVES, &leaves_key(number, head.tree.size()))?.unwrap_or_default(),
         };
+        let mut arrived: Vec<Arrivals> = Vec::new();
         for part in run.chunks(BATCH_ENTRIES) {
             let mut batch = Batch::default();
-            let mut arrived: Option<Arrivals> = None;
             for placed in part {
                 let (entry, index) = (&placed.entry, placed.entry.index());
                 let digest = entry.digest();
@@ -419,21 +419,15 @@ impl Store {
                 if (index + 1).is_multiple_of(LEAVES_PER_ROW) {
                     batch.put(table::LEAVES, &leaves_key(number, index), &row);
                 }
-                arrived = match arrived {
-                    Some(arrived) if arrived.first + u64::from(arrived.count) == placed.arrival => {
-                        Some(Arrivals { count: arrived.count + 1, ..arrived })
-                    }
-                    other => {
-                        other.iter().for_each(|arrived| arrived.put(&mut batch));
-                        Some(Arrivals { first: placed.arrival, log: number, index, count: 1 })
-                    }
-                };
+                match arrived.last_mut() {
+                    Some(last) if last.first + u64::from(last.count) == placed.arrival => last.count += 1,
+                    _ => arrived.push(Arrivals { first: placed.arrival, log: number, index, count: 1 }),
+                }
                 match &placed.body {
                     None => batch.put(table::WANTS, &leaf_key(number, index), &[]),
                     Some((_, bytes)) => self.catalogue(&mut batch, number, &head.open, entry, bytes)?,
                 }
             }
-            arrived.iter().for_each(|arrived| arrived.put(&mut batch));
             if let Some(last) = part.last().filter(|last| !(last.entry.index() + 1).is_multiple_of(LEAVES_PER_ROW)) {
                 batch.put(table::LEAVES, &leaves_key(number, last.entry.index()), &row);
             }
@@ -445,6 +439,8 @@ impl Store {
         let mut batch = Batch::default();
         batch.put(table::LOGS, log.as_bytes(), &number.to_be_bytes());
         batch.put(table::HEADS, &number.to_be_bytes(), &head.to_bytes(&log));
+        // Together with the head: whoever follows the arrivals finds whose log it is.
+        arrived.iter().for_each(|arrived| arrived.put(&mut batch));
         self.reader.engine.apply(batch)?;
         self.next_log = self.next_log.max(number + 1);
         self.heads.insert(log, head);

@@ -12,7 +12,7 @@ use crate::moments::times;
 /// What a machine of 1 GB may give to a node.
 const ENOUGH: u64 = 320 << 20;
 /// Enough to start in, and not to catch up in.
-const TOO_LITTLE: u64 = 96 << 20;
+const TOO_LITTLE: u64 = 40 << 20;
 
 /// A group of processes that gets so much memory together.
 struct Group(PathBuf);

@@ -20,6 +20,15 @@ use crate::federation::{Federation, Node, wait_until};
 /// a few peers, and what the allocator keeps.
 const GROWTH_MAX_MB: u64 = 160;
 
+/// Where honest callers call from: whoever attacks comes from any other address of loopback.
+const HONEST: &str = "127.0.0.9";
+
+/// Starts an honest node that calls another.
+fn honest(federation: &Federation, name: &str, called: &Node) -> Node {
+    let listen = format!("/ip4/{HONEST}/tcp/0");
+    federation.start_with(name, &["--listen", &listen], &[called.listen[0].clone()])
+}
+
 /// A process that attacks, until it is dropped.
 struct Attacker(Child);
 
@@ -110,7 +119,7 @@ fn memory_mb(node: &Node) -> u64 {
 fn nobody_honest_is_blocked(victim: &Node, honest: &[&Node]) {
     let peers = victim.get("/v1/peers");
     for one in peers["limited"].as_array().unwrap() {
-        let is_honest = honest.iter().any(|node| one["who"] == node.peer_id.as_str()) || one["who"] == "127.0.0.1";
+        let is_honest = honest.iter().any(|node| one["who"] == node.peer_id.as_str()) || one["who"] == HONEST;
         assert!(!is_honest || one["blocks"] == 0, "an honest node was blocked: {one}");
     }
 }
@@ -120,7 +129,7 @@ fn nobody_honest_is_blocked(victim: &Node, honest: &[&Node]) {
 fn attacked(attack: &str, bound: &str, is_offence: bool) {
     let federation = stage();
     let finland = federation.start("FI", &[]);
-    let researcher = federation.start("researcher", &[&finland]);
+    let researcher = honest(&federation, "researcher", &finland);
     crate::federation::wait_for_documents(&[&finland, &researcher], 8);
     let before = memory_mb(&finland);
     let _attacker = Attacker::start(&federation, attack, &finland, "copy");

@@ -1,12 +1,9 @@
 //! Streams that are held, filled, or used to ask without end.
 
-use super::{Attacker, GROWTH_MAX_MB, attacked, limited, memory_mb, nobody_honest_is_blocked, stage, wait_for_bound};
+use super::{
+    Attacker, GROWTH_MAX_MB, attacked, honest, limited, memory_mb, nobody_honest_is_blocked, stage, wait_for_bound,
+};
 use crate::federation::{wait_for_documents, wait_until};
-
-#[test]
-fn slow_readers_take_every_place_and_give_way_to_whoever_reads() {
-    attacked("slow-readers", "the slowest of 32 syncs gave way", false);
-}
 
 #[test]
 fn streams_that_say_nothing_are_closed_and_whoever_opens_more_is_blocked() {
@@ -35,7 +32,7 @@ fn behind(attack: &str, named: bool) {
     } else {
         wait_until("the attacker is heard", || researcher.status()["entries"].as_u64() > Some(5));
     }
-    let finland = federation.start("FI", &[&researcher]);
+    let finland = honest(&federation, "FI", &researcher);
     federation.publish("FI", "meanwhile", "Nobody could keep it back.");
     wait_for_documents(&[&finland, &researcher], 9);
     let growth = memory_mb(&researcher).saturating_sub(before);
