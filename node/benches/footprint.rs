@@ -124,7 +124,7 @@ pub fn starts(stage: &Stage, taken: &Taken, table: &mut Table) {
     table.add("start", figure, limit, more / 0.3, Reach::AtMost(1.0));
     let figure = format!("{:.2} s after kill -9, {}", cold, if is_root() { "cold" } else { "warm: not root" });
     let limit = format!("{rebuilt:.2} s full rebuild of sled");
-    table.add("start", figure, limit, cold / rebuilt, Reach::AtMost(1.0 / 3.0));
+    table.add("start", figure, limit, cold / rebuilt, Reach::AtMost(0.33));
     let rate = |seconds: f64| stage.documents as f64 / seconds;
     let figure = format!("{:.0} documents/s rebuilt", rate(rebuilt));
     let limit = format!("{:.0}/s caught up", rate(taken.held));

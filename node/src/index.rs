@@ -165,6 +165,7 @@ const COLUMNS: [&str; 5] = ["kind", "topic", "jurisdiction", "language", "member
 /// The one writer.
 pub struct Index {
     path: PathBuf,
+    new: bool,
     fields: Fields,
     writer: IndexWriter,
     searcher: Searcher,
@@ -187,13 +188,20 @@ impl Index {
             Ok((index, Some(cursor))) if cursor <= arrival => return Ok((index, Opened { cursor, rebuilt: None })),
             // The store lost its tail, and what arrives now bears numbers that the index believes to have seen.
             Ok((_, Some(_))) => "it is ahead of the store".to_owned(),
-            Ok((index, None)) if !existed => return Ok((index, Opened { cursor: 0, rebuilt: None })),
+            Ok((index, None)) if !existed => {
+                return Ok((Index { new: true, ..index }, Opened { cursor: 0, rebuilt: None }));
+            }
             Ok((_, None)) => "it was made by another version".to_owned(),
             Err(error) => error.to_string(),
         };
         fs::remove_dir_all(path).map_err(|error| failed(path, error))?;
         let (index, _) = Index::try_open(path)?;
-        Ok((index, Opened { cursor: 0, rebuilt: Some(reason) }))
+        Ok((Index { new: true, ..index }, Opened { cursor: 0, rebuilt: Some(reason) }))
+    }
+
+    /// Whether it was empty when it was opened.
+    pub fn is_new(&self) -> bool {
+        self.new
     }
 
     /// Puts a work in place of what was there of it.
@@ -260,7 +268,7 @@ impl Index {
         let cursor =
             cursor.filter(|(version, _)| *version == VERSION.to_string()).and_then(|(_, cursor)| cursor.parse().ok());
         let searcher = Searcher { path: path.to_owned(), fields, reader };
-        Ok((Index { path: path.to_owned(), fields, writer, searcher }, cursor))
+        Ok((Index { path: path.to_owned(), new: false, fields, writer, searcher }, cursor))
     }
 }
 

@@ -60,8 +60,9 @@ pub fn step(reader: &Reader, index: &mut Index, cursor: u64) -> Result<u64, Inde
         let (Some(member), Some(publication)) = (member, publication) else { continue };
         let work = format!("{member}/{}", publication.slug);
         let rows = reader.work(&work)?;
-        // The first and only that is known of a work cannot be in the index yet; anything else takes the place of what is.
-        let first = rows.len() == 1 && kept.arrival == *arrival;
+        // In an index that began empty, the first and only that is known of a work cannot be yet. An older one may have it from
+        // before a disk lost it, and it came again.
+        let first = index.is_new() && rows.len() == 1 && kept.arrival == *arrival;
         if !first {
             index.remove(&work);
         }
