@@ -51,7 +51,7 @@ impl Relay {
     pub fn start(federation: &Federation, lie: Lie) -> Relay {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).unwrap();
-        let folder = federation.folder(&format!("copy-{}", seed[0]));
+        let folder = federation.folder(&format!("copy-{:016x}", u64::from_be_bytes(seed[..8].try_into().unwrap())));
         let copied = std::process::Command::new("cp").arg("-r").args([&federation.folder("FI"), &folder]).status();
         assert!(copied.unwrap().success());
         let charter = Charter::verify(&std::fs::read(federation.charter()).unwrap()).unwrap();
