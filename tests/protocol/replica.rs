@@ -104,14 +104,30 @@ fn a_run_that_is_played_again_is_named() {
             vec![Message::Chunk(chunk.clone()), Message::Chunk(chunk)]
         }
         Message::Frontier(mut frontier) => {
-            frontier.rows.iter_mut().for_each(|row| row.size += 1);
+            let library = frontier.rows.iter_mut().find(|row| row.log == finland.desk.public().as_bytes());
+            library.unwrap().size += 1;
             vec![Message::Frontier(frontier)]
         }
         other => vec![other],
     };
-    // The governance log falls one short of what was said, which is noted; the library is played twice, which is named.
     assert_eq!(sync_over(&mut newcomer, &node, again), ["sent a run that was not asked for"]);
     assert_eq!(newcomer.size(&finland.desk), 4, "the first time it was true");
+}
+
+#[test]
+fn who_holds_less_than_it_says_is_named() {
+    let (finland, node, mut newcomer) = published();
+    let boast = |answer| match answer {
+        Message::Frontier(mut frontier) => {
+            let library = frontier.rows.iter_mut().find(|row| row.log == finland.desk.public().as_bytes());
+            library.unwrap().size += 1;
+            vec![Message::Frontier(frontier)]
+        }
+        other => vec![other],
+    };
+    let named = format!("holds 4 entries of log {} and said 5", finland.desk.public());
+    assert_eq!(sync_over(&mut newcomer, &node, boast), [named]);
+    assert_eq!(newcomer.size(&finland.desk), 4, "what it holds is true and kept");
 }
 
 #[test]
