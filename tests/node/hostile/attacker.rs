@@ -22,10 +22,12 @@ use proto::schema::sync_message::Message;
 use proto::serve::{self, Answer, Archive};
 use tokio::sync::mpsc;
 
-/// Where attackers live, so that honest nodes on 127.0.0.1 are not taken for them.
-const ADDRESS: &str = "/ip4/127.0.0.2/tcp/0";
-/// A second address.
-const OTHER_ADDRESS: &str = "/ip4/127.0.0.3/tcp/0";
+use super::by_way_of;
+
+/// Where attackers call from.
+const ADDRESS: &str = "127.0.0.2";
+/// Names that call from one address; those who are more take the next addresses too.
+const FACES_PER_ADDRESS: usize = 4;
 /// Bytes that a message of sync may announce.
 const LARGE: usize = proto::limits::QUESTION_BYTES_MAX - 64;
 
@@ -74,7 +76,7 @@ fn life_of_an_attacker() {
         }
         let plan = Plan::new();
         match attack.as_str() {
-            "slow-readers" => on_streams(&plan, 16, 2, slow_reader).await,
+            "slow-readers" => on_streams(&plan, 20, 2, slow_reader).await,
             "half-open" => on_streams(&plan, 2, 24, half_open).await,
             "slow-writers" => on_streams(&plan, 2, 24, slow_writer).await,
             "huge-frontiers" => on_streams(&plan, 4, 8, huge_frontier).await,
@@ -122,8 +124,12 @@ impl Plan {
         Plan { victim, peer, federation, records: store.reader().archive(federation), frontier, log }
     }
 
+    fn victim_from(&self, from: &str) -> Multiaddr {
+        by_way_of(from, &self.victim.to_string()).parse().unwrap()
+    }
+
     /// Appears under a new name, and calls again whenever the line is cut. Answers calls with `answers`, if it has any.
-    async fn face(&self, address: &str, answers: Option<Lie>) -> Face {
+    async fn face(&self, from: &str, answers: Option<Lie>) -> Face {
         let topic = IdentTopic::new(format!("comity/{}", self.federation));
         let version = format!("/comity/{}/1", self.federation);
         let mut swarm = SwarmBuilder::with_new_identity()
@@ -149,15 +155,13 @@ impl Plan {
             .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(600)))
             .build();
         swarm.behaviour_mut().gossip.subscribe(&topic).unwrap();
-        swarm.listen_on(address.parse().unwrap()).unwrap();
-        while !matches!(swarm.select_next_some().await, SwarmEvent::NewListenAddr { .. }) {}
         let mut control = swarm.behaviour().stream.new_control();
         if let Some(lie) = answers {
             let incoming = control.accept(StreamProtocol::new("/comity/sync/1")).unwrap();
             tokio::spawn(answer_all(incoming, self.clone(), lie));
         }
         let (gossip, mut spoken) = mpsc::channel::<Vec<u8>>(64);
-        let (victim, peer) = (self.victim.clone(), *swarm.local_peer_id());
+        let (victim, peer) = (self.victim_from(from), *swarm.local_peer_id());
         let (met, meeting) = tokio::sync::oneshot::channel();
         tokio::spawn(async move {
             let mut met = Some(met);
@@ -198,10 +202,10 @@ type OnStream = fn(Plan, Stream) -> futures::future::BoxFuture<'static, Option<(
 async fn on_streams(plan: &Plan, faces: usize, streams: usize, attack: OnStream) {
     let mut lives = Vec::new();
     for number in 0..faces {
-        let address = if number % 2 == 0 { ADDRESS } else { OTHER_ADDRESS };
-        let mut face = plan.face(address, None).await;
         let plan = plan.clone();
         lives.push(tokio::spawn(async move {
+            let address = format!("127.0.0.{}", 2 + number / FACES_PER_ADDRESS);
+            let mut face = plan.face(&address, None).await;
             let mut open = tokio::task::JoinSet::new();
             loop {
                 while open.len() < streams {
@@ -353,6 +357,7 @@ async fn handshakes(victim: &str) {
 
 /// A new name, a connection, and off again; for ever.
 async fn reconnects(plan: &Plan) {
+    let victim = plan.victim_from(ADDRESS);
     loop {
         let mut swarm = SwarmBuilder::with_new_identity()
             .with_tokio()
@@ -361,9 +366,7 @@ async fn reconnects(plan: &Plan) {
             .with_behaviour(|_| ping::Behaviour::default())
             .unwrap()
             .build();
-        swarm.listen_on(ADDRESS.parse().unwrap()).unwrap();
-        while !matches!(swarm.select_next_some().await, SwarmEvent::NewListenAddr { .. }) {}
-        let _ = swarm.dial(plan.victim.clone());
+        let _ = swarm.dial(victim.clone());
         let met = async {
             loop {
                 match swarm.select_next_some().await {

@@ -1,14 +1,28 @@
 //! Streams that are held, filled, or used to ask without end.
 
 use super::{
-    Attacker, GROWTH_MAX_MB, attacked, honest, limited, memory_mb, nobody_honest_is_blocked, stage, wait_for_bound,
+    Attacker, GROWTH_MAX_MB, attacked, attacked_on, honest, limited, memory_mb, nobody_honest_is_blocked, stage,
+    wait_for_bound,
 };
 use crate::federation::{wait_for_documents, wait_until};
+use proto::digest::Digest;
 
 #[test]
 fn streams_that_say_nothing_are_closed_and_whoever_opens_more_is_blocked() {
     attacked("half-open", "2 syncs of one peer at once", true);
     attacked("slow-writers", "2 syncs of one peer at once", true);
+}
+
+#[test]
+fn where_slow_readers_hold_every_place_the_slowest_gives_way() {
+    let federation = stage();
+    // More than lines and buffers take before they wait for a reader.
+    let number = |at: u64| Digest::of(&at.to_be_bytes()).to_string();
+    for part in 0..8 {
+        let text: Vec<String> = (part * 2000..(part + 1) * 2000).map(number).collect();
+        federation.publish("FI", &format!("register-{part}"), &text.join("\n"));
+    }
+    attacked_on(&federation, "slow-readers", "the slowest of 32 syncs gave way", false);
 }
 
 #[test]

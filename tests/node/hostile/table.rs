@@ -15,12 +15,13 @@ const DOCUMENTS: u64 = 5_000;
 const BATCH: u64 = 1_000;
 
 /// Attack, and whether its victim is who catches up: whoever lies about records needs someone who lacks them.
-const ATTACKS: [(&str, bool); 13] = [
+const ATTACKS: [(&str, bool); 14] = [
     ("connections", false),
     ("handshakes", false),
     ("reconnects", false),
     ("half-open", false),
     ("slow-writers", false),
+    ("slow-readers", false),
     ("huge-frontiers", false),
     ("endless-wants", false),
     ("everything-again", false),
