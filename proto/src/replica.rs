@@ -31,6 +31,8 @@ use crate::tree;
 
 /// Milliseconds between two syncs with one peer while nothing gives a reason for an earlier one. Gossip may be lost or off.
 pub const SYNC_EVERY_MS: u64 = 15_000;
+/// Milliseconds until a peer that did not even greet is called again: it had no place for us.
+const SYNC_AGAIN_MS: u64 = 2_000;
 /// Milliseconds after which a sync that brings nothing is given up. A chunk that is still coming in is something.
 pub const SYNC_STALE_MS: u64 = 60_000;
 /// Seconds for which every peer is asked anew for what was announced and did not come; a checkpoint whose tree nobody shows is
@@ -708,8 +710,9 @@ impl Replica {
     }
 
     fn on_ended(&mut self, now_ms: u64, peer: &Peer, why: String) {
-        if self.sessions.remove(peer).is_some() {
-            self.due.insert(peer.clone(), now_ms + SYNC_EVERY_MS);
+        if let Some(session) = self.sessions.remove(peer) {
+            let wait = if matches!(session.stage, Stage::Hello) { SYNC_AGAIN_MS } else { SYNC_EVERY_MS };
+            self.due.insert(peer.clone(), now_ms + wait);
             if let Some(state) = self.peers.get_mut(peer) {
                 state.syncing = false;
                 state.waiting = vec![why];

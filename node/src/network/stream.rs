@@ -1,8 +1,8 @@
 //! Streams for sync: messages, each preceded by its length, how many are answered at once, and how slow they may be.
 //!
 //! A parliament with a line of 64 kbit/s is an honest one. So slowness is an offence only far below that, a message has no
-//! time of its own as long as bytes come and go, and what protects us from those who hold our answers is that the slowest of
-//! them gives way when all places are taken.
+//! time of its own as long as bytes come and go, and what protects us from those who hold our answers is that one of them gives
+//! way when all places are taken: first whoever has two, then the slowest.
 
 use std::collections::HashMap;
 use std::future::{Future, pending};
@@ -279,10 +279,7 @@ impl Places {
         }
         let mut met = None;
         if taken.len() >= SYNCS_MAX {
-            let age = |place: &Place| now.saturating_duration_since(place.since);
-            let pace = |place: &Place| place.moved.load(Ordering::Relaxed) as f64 / age(place).as_secs_f64();
-            let old = taken.iter().filter(|place| age(place) >= GIVE_WAY_AFTER);
-            let Some(slowest) = old.min_by(|a, b| pace(a).total_cmp(&pace(b))) else {
+            let Some(slowest) = gives_way(&taken, &peer, now) else {
                 return (None, Some((peer, &SYNCS_OF_ALL)));
             };
             slowest.give_way.notify_one();
@@ -293,6 +290,20 @@ impl Places {
         self.taken.push(Arc::downgrade(&place));
         (Some(place), met)
     }
+}
+
+/// Whose place a caller gets when all are taken: its own other one, which must have broken off; else the slowest of those who
+/// have two, however new, so that whoever has none gets in; else the slowest of those that are not new.
+fn gives_way<'a>(taken: &'a [Arc<Place>], caller: &PeerId, now: Instant) -> Option<&'a Arc<Place>> {
+    let age = |place: &Place| now.saturating_duration_since(place.since);
+    let pace = |place: &Place| place.moved.load(Ordering::Relaxed) as f64 / age(place).as_secs_f64().max(0.001);
+    let has_two = |peer: &PeerId| taken.iter().filter(|place| place.peer == *peer).count() > 1;
+    let slowest = |may: &dyn Fn(&Place) -> bool| {
+        taken.iter().filter(|place| may(place)).min_by(|a, b| pace(a).total_cmp(&pace(b)))
+    };
+    slowest(&|place| place.peer == *caller)
+        .or_else(|| slowest(&|place| has_two(&place.peer)))
+        .or_else(|| slowest(&|place| age(place) >= GIVE_WAY_AFTER))
 }
 
 #[cfg(test)]
@@ -318,6 +329,21 @@ mod tests {
         let (place, met) = places.take(newcomer, now + Duration::from_secs(3), 0);
         assert!(place.is_some());
         assert_eq!(met, Some((peers[6], &GAVE_WAY)));
+    }
+
+    #[test]
+    fn whoever_has_two_places_gives_one_to_whoever_has_none() {
+        let (mut places, now) = (Places::default(), Instant::now());
+        let hoarder = PeerId::random();
+        let held: Vec<_> = (0..2).map(|_| places.take(hoarder, now, 0).0.unwrap()).collect();
+        let others: Vec<_> = (2..SYNCS_MAX).map(|_| places.take(PeerId::random(), now, 0).0.unwrap()).collect();
+        let newcomer = PeerId::random();
+        let (place, met) = places.take(newcomer, now, 0);
+        assert_eq!((place.is_some(), met), (true, Some((hoarder, &GAVE_WAY))));
+        assert_eq!(places.take(PeerId::random(), now, 0).1.unwrap().1, &SYNCS_OF_ALL, "now nobody has two");
+        // Its sync broke off, and it calls again before we noticed.
+        assert_eq!(places.take(newcomer, now, 0).1, Some((newcomer, &GAVE_WAY)));
+        drop((held, others));
     }
 
     #[test]

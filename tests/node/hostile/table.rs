@@ -1,7 +1,7 @@
-//! What every attack costs, as a table in Markdown:
+//! What every attack costs, as a table in Markdown; in place of `all`, the name of one attack gives its row:
 //!
 //! ```text
-//! COMITY_ATTACK_TABLE=1 tests/run -p comity --test node -- attack_table --nocapture
+//! COMITY_ATTACK_TABLE=all tests/run -p comity --test node -- attack_table --nocapture
 //! ```
 
 use std::time::Instant;
@@ -34,9 +34,7 @@ const ATTACKS: [(&str, bool); 14] = [
 
 #[test]
 fn attack_table() {
-    if std::env::var_os("COMITY_ATTACK_TABLE").is_none() {
-        return;
-    }
+    let Ok(wanted) = std::env::var("COMITY_ATTACK_TABLE") else { return };
     let federation = Federation::found(&["FI"]);
     let text = "Clause after clause of a careful law about machines that learn. ".repeat(40);
     for batch in 0..DOCUMENTS / BATCH {
@@ -60,7 +58,7 @@ fn attack_table() {
     for row in &calm {
         println!("| none | {:.0} | {:.2} | {} MB | |", row.rate, row.rate / rate, row.peak_mb);
     }
-    for attack in ATTACKS {
+    for attack in ATTACKS.into_iter().filter(|(name, _)| [name, "all"].contains(&wanted.as_str())) {
         let Row { rate: under, peak_mb, seen } = row(&federation, attack.0, Some(attack));
         println!("| {} | {under:.0} | {:.2} | {peak_mb} MB | {seen} |", attack.0, under / rate);
     }
@@ -78,7 +76,6 @@ fn row(federation: &Federation, name: &str, attack: Option<(&str, bool)>) -> Row
     federation.set(&researcher, "connections_per_address", "8");
     federation.set(&researcher, "new_connections_per_minute", "30");
     let finland = federation.start("FI", &[]);
-    let entries = finland.status()["entries"].as_u64().unwrap();
     let mut attacker = None;
     if let Some((attack, false)) = attack {
         attacker = Some(Attacker::start(federation, attack, &finland, "copy"));
@@ -103,10 +100,12 @@ fn row(federation: &Federation, name: &str, attack: Option<(&str, bool)>) -> Row
     };
     let (began, before) = (Instant::now(), node.status()["entries"].as_u64().unwrap());
     wait_until("everything arrives", || {
+        // Finland adds an entry of its own now and then: where it can be called.
         let status = node.status();
-        status["entries"].as_u64() == Some(entries) && status["missing_bodies"] == 0
+        status["frontier"] == finland.status()["frontier"] && status["missing_bodies"] == 0
     });
-    let rate = (entries - before) as f64 / began.elapsed().as_secs_f64();
+    let arrived = node.status()["entries"].as_u64().unwrap() - before;
+    let rate = arrived as f64 / began.elapsed().as_secs_f64();
     let victim = if attack.is_some_and(|(_, behind)| behind) { &node } else { &finland };
     let row = Row { rate, peak_mb: peak_mb(victim), seen: seen(victim) };
     drop(attacker);
