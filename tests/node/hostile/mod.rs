@@ -40,7 +40,8 @@ fn by_way_of(from: &str, address: &str) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     std::thread::spawn(move || {
-        tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap().block_on(carry(listener, from, to))
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(carry(listener, from, to));
     });
     (parts[2], parts[4]) = ("127.0.0.1", &port);
     parts.join("/")
