@@ -18,7 +18,7 @@ use crate::charter::Charter;
 use crate::checkpoint::SignedCheckpoint;
 use crate::digest::Digest;
 use crate::entry::Entry;
-use crate::frontier::{Frontier, Row};
+use crate::frontier::{Claim, Frontier, Row};
 use crate::key::{PublicKey, SecretKey};
 use crate::limits;
 use crate::log::{Admission, Body, Closing, Fresh, Leaf, Log, Run, RunError};
@@ -493,8 +493,8 @@ impl Replica {
 
     /// A caller's frontier shows whether it has what we lack.
     fn on_told(&mut self, now_ms: u64, peer: &Peer, wire: &schema::Frontier, effects: &mut Vec<Effect>) {
-        let Some(theirs) = Frontier::from_wire(self.federation, wire) else { return };
-        if self.logs.iter().any(|(key, log)| theirs.rows.get(key).is_some_and(|row| row.size > log.size())) {
+        let Some(theirs) = Claim::from_wire(wire) else { return };
+        if self.logs.iter().any(|(key, log)| theirs.row(key).is_some_and(|row| row.size > log.size())) {
             self.begin(now_ms, peer, effects);
         }
     }
@@ -557,8 +557,7 @@ impl Replica {
         wire: &schema::Frontier,
         effects: &mut Vec<Effect>,
     ) -> Result<Next, String> {
-        let theirs = Frontier::from_wire(self.federation, wire).ok_or("sent a frontier that is not one")?;
-        session.theirs = Some(theirs);
+        session.theirs = Some(Claim::from_wire(wire).ok_or("sent a frontier that is not one")?);
         Ok(self.ask_runs(session, effects))
     }
 
@@ -584,7 +583,7 @@ impl Replica {
         let Some(theirs) = &session.theirs else { return VecDeque::new() };
         let wanted = |(key, log): (&PublicKey, &Log)| {
             let until = session.until.get(key).copied().unwrap_or(u64::MAX).min(self.end(key, log));
-            let (next, to) = (log.size(), theirs.rows.get(key).map_or(0, |row| row.size.min(until)));
+            let (next, to) = (log.size(), theirs.row(key).map_or(0, |row| row.size.min(until)));
             (log.purpose() == purpose && to > next).then_some(Wanted { log: *key, next, to })
         };
         self.logs.iter().filter_map(wanted).take(ASKED_MAX).collect()
@@ -692,18 +691,15 @@ impl Replica {
         let ours = self.frontier();
         let Some(state) = self.peers.get_mut(&session.peer) else { return };
         state.syncing = false;
-        state.waiting = session.refusals.clone();
-        let rows = session.theirs.iter().flat_map(|theirs| &theirs.rows);
-        for (key, row) in rows {
-            match ours.rows.get(key) {
-                None => state.waiting.push(format!("{key}: no record held here makes this key known")),
-                Some(own) if own.size == row.size && own.root != row.root => {
-                    state.waiting.push(format!("{key}: the peer has another root at size {}", row.size));
-                }
-                Some(_) => {}
+        let differs = |(key, row): (&[u8; 32], &Row)| match ours.rows.get(key) {
+            None => Some(format!("{}: no record held here makes this key known", Digest(*key))),
+            Some(own) if own.size == row.size && own.root != row.root => {
+                Some(format!("{}: the peer has another root at size {}", Digest(*key), row.size))
             }
-        }
-        state.waiting.truncate(REFUSALS_MAX);
+            Some(_) => None,
+        };
+        let rows = session.theirs.iter().flat_map(|theirs| &theirs.rows);
+        state.waiting = session.refusals.iter().cloned().chain(rows.filter_map(differs)).take(REFUSALS_MAX).collect();
         if state.waiting.is_empty() {
             state.in_sync_ms = Some(now_ms);
         }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::frontier::Frontier;
+use crate::frontier::Claim;
 use crate::key::PublicKey;
 
 /// A peer as the network names it. It carries; it never authorises.
@@ -22,7 +22,7 @@ pub struct Session {
     /// What is awaited.
     pub stage: Stage,
     /// The peer's rows, once told.
-    pub theirs: Option<Frontier>,
+    pub theirs: Option<Claim>,
     /// Runs asked for and not yet complete.
     pub wants: VecDeque<Wanted>,
     /// Logs of which nothing from that size on is asked for any more in this session.

@@ -2,6 +2,8 @@
 //! arrives in the end, and nobody honest is ever named.
 
 use proto::body::{Cut, revocation};
+use proto::digest::Digest;
+use proto::frontier::Claim;
 use proto::key::PublicKey;
 use proto::limits;
 use proto::message;
@@ -352,6 +354,30 @@ fn a_caller_that_holds_more_is_called_back() {
     assert!(matches!(&effects[..], [Effect::Open(peer, Message::Hello(_))] if &**peer == "caller"));
     let state = &newcomer.replica.peers()["caller"];
     assert!(state.syncing);
+}
+
+#[test]
+fn of_a_claim_about_every_key_there_could_be_only_what_is_news_is_looked_at() {
+    let (_, node, newcomer) = published();
+    let ours = newcomer.replica.frontier();
+    let mut claim = node.replica.frontier().to_wire();
+    let is_known = |row: &schema::Row| PublicKey::from_bytes(&row.log).is_ok_and(|key| ours.rows.contains_key(&key));
+    let known = claim.rows.iter().filter(|row| is_known(row) && row.size > 0).count();
+    assert!(known > 0 && known < claim.rows.len(), "the newcomer knows identity keys, and no desk yet");
+    assert_eq!(ours.news_in(&claim).rows.len(), known);
+    let invented = |number: u64| schema::Row {
+        log: Digest::of(&number.to_be_bytes()).as_bytes().to_vec(),
+        size: u64::MAX,
+        root: vec![7; 32],
+        contested: false,
+    };
+    claim.rows.extend((0..(limits::FRONTIER_ROWS_MAX - claim.rows.len()) as u64).map(invented));
+    claim.rows.sort_by(|a, b| a.log.cmp(&b.log));
+    assert_eq!(ours.news_in(&claim).rows.len(), known);
+    assert!(node.replica.frontier().news_in(&claim).rows.is_empty());
+    assert!(Claim::from_wire(&claim).is_some_and(|claim| claim.rows.len() == limits::FRONTIER_ROWS_MAX));
+    claim.rows.push(invented(0));
+    assert!(Claim::from_wire(&claim).is_none(), "more rows than there can be");
 }
 
 #[test]
