@@ -30,7 +30,8 @@ const FILE_HEADER: u64 = 12;
 /// A version beyond is no version but damage.
 const VERSION_MAX: u32 = 1_000;
 const FRAME_MARK: [u8; 2] = [0xc0, 0x4d];
-const FRAME_HEADER: usize = 32;
+/// Bytes of a frame without its payload.
+pub const FRAME_HEADER: usize = 32;
 
 /// Why segments cannot be read or written.
 #[derive(Debug, Error)]
