@@ -37,7 +37,7 @@ const COPIES_AN_HOUR: u64 = 2;
 /// Entries beyond that in an hour: a line that breaks in the middle of a chunk has it again.
 const ENTRIES_AGAIN: u64 = 10_000;
 
-/// [`SYNC_LONGEST`]. A weak line is no offence.
+/// [`SYNC_LONGEST`]. A weak line is no fault.
 const LONG: Bound = Bound { name: "30 minutes of one sync", per_fault: 0 };
 /// [`COPIES_AN_HOUR`].
 const COPIES: Bound = Bound { name: "everything twice in an hour", per_fault: 1 };

@@ -506,6 +506,7 @@ impl Replica {
             (_, Message::Refusal(refusal)) => self.on_refusal(&mut session, &refusal.reason, effects),
             (Stage::Hello, Message::Hello(hello)) => self.on_hello(&mut session, &hello, effects),
             (Stage::Frontier, Message::Frontier(wire)) => self.on_frontier(&mut session, &wire, effects),
+            (Stage::Evidence, Message::Chunk(chunk)) => self.on_evidence(&mut session, &chunk, effects),
             (Stage::Governance | Stage::Publications, Message::Chunk(chunk)) => {
                 self.on_chunk(&mut session, &chunk, effects)
             }
@@ -557,8 +558,41 @@ impl Replica {
         wire: &schema::Frontier,
         effects: &mut Vec<Effect>,
     ) -> Result<Next, String> {
-        session.theirs = Some(Claim::from_wire(wire).ok_or("sent a frontier that is not one")?);
-        Ok(self.ask_runs(session, effects))
+        let theirs = Claim::from_wire(wire).ok_or("sent a frontier that is not one")?;
+        let differs = |(key, log): (&PublicKey, &Log)| {
+            let row = theirs.row(key)?;
+            let is_other = log.size() == row.size && log.tree().root() != row.root;
+            let next = log.size().checked_sub(1).filter(|_| is_other)?;
+            Some(Wanted { log: *key, next, to: row.size })
+        };
+        session.wants = self.logs.iter().filter_map(differs).take(ASKED_MAX).collect();
+        session.theirs = Some(theirs);
+        if session.wants.is_empty() {
+            return Ok(self.ask_runs(session, effects));
+        }
+        session.stage = Stage::Evidence;
+        ask_wants(session, effects);
+        Ok(Next::Await)
+    }
+
+    /// A root that is not ours at our size: either the log's key signed for it, which is a fork, or the claim was false.
+    fn on_evidence(
+        &self,
+        session: &mut Session,
+        chunk: &schema::Chunk,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Next, String> {
+        let asked = |want: &Wanted| chunk.log == want.log.as_bytes() && chunk.from == want.next;
+        let Some(want) = session.wants.pop_front().filter(asked) else {
+            return Err("sent a run that was not asked for".to_owned());
+        };
+        let claimed = session.theirs.as_ref().and_then(|theirs| theirs.row(&want.log));
+        let closing = chunk.closing.as_ref().and_then(|wire| Closing::from_wire(&self.federation, wire).ok());
+        let is_shown = |(row, closing): (&Row, Closing)| closing.joins(&want.log, row.size, &row.root);
+        if !claimed.zip(closing).is_some_and(is_shown) {
+            return Err(false_root(&want));
+        }
+        Ok(if session.wants.is_empty() { self.ask_runs(session, effects) } else { Next::Await })
     }
 
     /// Asks for the next runs: governance logs first, because they decide which other logs are wanted.
@@ -568,10 +602,7 @@ impl Replica {
             session.wants = self.news(session, purpose);
             if !session.wants.is_empty() {
                 session.stage = stage;
-                for Wanted { log, next, to } in &session.wants {
-                    let want = schema::Want { log: log.as_bytes().to_vec(), from: *next, to: *to };
-                    effects.push(Effect::Ask(session.peer.clone(), Message::Want(want)));
-                }
+                ask_wants(session, effects);
                 return Next::Await;
             }
         }
@@ -625,6 +656,7 @@ impl Replica {
     fn on_refusal(&self, session: &mut Session, reason: &str, effects: &mut Vec<Effect>) -> Result<Next, String> {
         let reason: String = reason.chars().filter(|c| !c.is_control()).take(200).collect();
         match session.stage {
+            Stage::Evidence => Err(session.wants.front().map(false_root).unwrap_or(reason)),
             Stage::Governance | Stage::Publications => {
                 if let Some(want) = session.wants.pop_front() {
                     session.refuse(&want.log, &reason);
@@ -715,6 +747,17 @@ impl Replica {
             }
         }
     }
+}
+
+fn ask_wants(session: &Session, effects: &mut Vec<Effect>) {
+    for Wanted { log, next, to } in &session.wants {
+        let want = schema::Want { log: log.as_bytes().to_vec(), from: *next, to: *to };
+        effects.push(Effect::Ask(session.peer.clone(), Message::Want(want)));
+    }
+}
+
+fn false_root(want: &Wanted) -> String {
+    format!("claimed another root of log {} at size {} and showed none", want.log, want.to)
 }
 
 /// What a session does next.

@@ -1,7 +1,8 @@
 //! One sync as its caller sees it: a dialogue of questions, each answered before the next stage begins.
 //!
-//! Hello -> (equal: bodies) | Frontier -> governance logs -> publication logs -> bodies -> done. The stages repeat on the rows
-//! the peer gave, because governance logs decide which other logs are wanted. The called side keeps no state (`serve.rs`).
+//! Hello -> (equal: bodies) | Frontier -> evidence for other roots -> governance logs -> publication logs -> bodies -> done. The
+//! stages repeat on the rows the peer gave, because governance logs decide which other logs are wanted. The called side keeps no
+//! state (`serve.rs`).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -64,6 +65,8 @@ pub enum Stage {
     Hello,
     /// The peer's frontier.
     Frontier,
+    /// Last entries of logs of which the peer claims another root than ours, at our size.
+    Evidence,
     /// Chunks of governance logs.
     Governance,
     /// Chunks of publication logs.
