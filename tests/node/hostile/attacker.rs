@@ -1,8 +1,8 @@
 //! The attacker: this test program, started once more with one of these attacks in its environment. It has the charter and an
 //! honest peer's records, as anyone can, no secret key of any member, and no manners.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use comity::reader::Records;
@@ -14,7 +14,8 @@ use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol, SwarmBuilder, identify, 
 use proto::charter::Charter;
 use proto::digest::Digest;
 use proto::frontier::Frontier;
-use proto::key::PublicKey;
+use proto::key::{PublicKey, SecretKey};
+use proto::limits;
 use proto::message;
 use proto::replica::Replica;
 use proto::schema;
@@ -83,6 +84,7 @@ fn life_of_an_attacker() {
             "half-open" => on_streams(&plan, 2, 2, half_open).await,
             "many-streams" => on_streams(&plan, 2, 24, half_open).await,
             "huge-frontiers" => on_streams(&plan, 4, 2, huge_frontier).await,
+            "invented-frontiers" => on_streams(&plan, 4, 2, invented_frontier).await,
             "endless-wants" => on_streams(&plan, 4, 2, endless_wants).await,
             "everything-again" => on_streams(&plan, 4, 2, everything_again).await,
             "gossip-valid" => gossip(&plan, true).await,
@@ -312,6 +314,27 @@ fn huge_frontier(plan: Plan, mut stream: Stream) -> futures::future::BoxFuture<'
         send(&mut stream, Message::Frontier(schema::Frontier { rows, editions: Vec::new() })).await?;
         while skip(&mut stream).await.is_some() {}
         None
+    })
+}
+
+/// A frontier with as many rows as one may have, each of a sound key that nobody knows; then the same in the next sync.
+fn invented_frontier(plan: Plan, mut stream: Stream) -> futures::future::BoxFuture<'static, Option<()>> {
+    static ROWS: OnceLock<Vec<schema::Row>> = OnceLock::new();
+    let invent = |number: u64| {
+        let seed = Digest::of(&number.to_be_bytes());
+        let log = SecretKey::from_seed(seed.as_bytes()).public().as_bytes().to_vec();
+        schema::Row { log, size: u64::MAX, root: seed.as_bytes().to_vec(), contested: false }
+    };
+    Box::pin(async move {
+        let rows = ROWS.get_or_init(|| {
+            let mut rows: Vec<_> = (0..limits::FRONTIER_ROWS_MAX as u64).map(invent).collect();
+            rows.sort_by(|a, b| a.log.cmp(&b.log));
+            rows
+        });
+        send(&mut stream, hello(&plan)).await?;
+        skip(&mut stream).await?;
+        send(&mut stream, Message::Frontier(schema::Frontier { rows: rows.clone(), editions: Vec::new() })).await?;
+        skip(&mut stream).await.map(drop)
     })
 }
 

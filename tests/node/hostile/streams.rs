@@ -48,6 +48,11 @@ fn a_frontier_of_a_million_rows_costs_a_message_and_a_block() {
 }
 
 #[test]
+fn frontiers_of_sixteen_thousand_invented_keys_cost_their_reading() {
+    attacked("invented-frontiers", "20 syncs of one peer begun in a second", false);
+}
+
+#[test]
 fn whoever_asks_for_the_same_without_end_is_blocked() {
     attacked("endless-wants", "what does not verify or was not asked for", true);
 }

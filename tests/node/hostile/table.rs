@@ -30,7 +30,7 @@ const WHOLE: &str = "copy";
 /// The first batch: whoever gives true records beside its lies shall not be who brings everything.
 const EARLY: &str = "early-copy";
 
-const ATTACKS: [(&str, Victim); 16] = [
+const ATTACKS: [(&str, Victim); 17] = [
     ("connections", Called),
     ("handshakes", Called),
     ("reconnects", Called),
@@ -39,6 +39,7 @@ const ATTACKS: [(&str, Victim); 16] = [
     ("slow-writers", Called),
     ("slow-readers", Called),
     ("huge-frontiers", Called),
+    ("invented-frontiers", Called),
     ("endless-wants", Called),
     ("everything-again", Called),
     ("gossip-valid", Called),
