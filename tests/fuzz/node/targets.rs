@@ -159,7 +159,8 @@ pub fn front_matter(bytes: &[u8]) {
         }
         Err(errors) => {
             assert!(!errors.is_empty());
-            let lines = bytes.iter().filter(|byte| **byte == b'\n').count() + 1;
+            // YAML ends a line at a carriage return too.
+            let lines = bytes.iter().filter(|byte| [b'\n', b'\r'].contains(*byte)).count() + 1;
             assert!(
                 errors.iter().all(|error| error.line.is_none_or(|line| (1..=lines + 1).contains(&line))),
                 "{errors:?}"
