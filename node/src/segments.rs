@@ -468,7 +468,7 @@ impl Replay {
             let mut head = [0; FILE_HEADER as usize];
             let got = read_up_to(&mut file, &mut head).map_err(|source| io_error(&path, source))?;
             let version = u32_le(&head, 8).unwrap_or_default();
-            if head[..8] == *FILE_MARK && version > FILE_VERSION && version <= VERSION_MAX {
+            if got == head.len() && head[..8] == *FILE_MARK && version > FILE_VERSION && version <= VERSION_MAX {
                 return Err(SegmentError::NotASegment(path));
             }
             // A file too short for a header holds nothing yet. Any other header is damage like any other: every frame
