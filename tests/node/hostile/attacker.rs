@@ -84,7 +84,7 @@ fn life_of_an_attacker() {
             "half-open" => on_streams(&plan, 2, 2, half_open).await,
             "many-streams" => on_streams(&plan, 2, 24, half_open).await,
             "huge-frontiers" => on_streams(&plan, 4, 2, huge_frontier).await,
-            "invented-frontiers" => on_streams(&plan, 4, 2, invented_frontier).await,
+            "invented-frontiers" => on_streams(&plan, 4, 3, invented_frontier).await,
             "endless-wants" => on_streams(&plan, 4, 2, endless_wants).await,
             "everything-again" => on_streams(&plan, 4, 2, everything_again).await,
             "gossip-valid" => gossip(&plan, true).await,
