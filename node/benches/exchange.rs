@@ -74,6 +74,8 @@ fn no_op(stage: &Stage, documents: u64) -> (f64, u64) {
             let Some(Message::Hello(theirs)) = message::decode(&answer) else { panic!("not a greeting") };
             assert_eq!(theirs.frontier, digests[0].as_bytes(), "the replicas are not equal");
             writer.close().await;
+            // Until the other side has closed too, the sync holds one of the two places that a peer has.
+            assert!(matches!(reader.read().await, Ok(None)), "a sync did not end in order");
         }
         network.stop().await;
         (seconds, bytes)
