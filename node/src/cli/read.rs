@@ -248,6 +248,8 @@ impl Plain {
         }
         for log in &logs.logs {
             println!("{:<10} {:<11} {:>7} entries  {}  {}", log.member, log.purpose, log.size, log.key, log.desk);
+            println!("           fingerprint {}", log.fingerprint);
+            println!("           vkey        {}", log.vkey);
         }
         Ok(())
     }
