@@ -57,7 +57,7 @@ fn finland() -> Federation {
     let path = federation.path("FI");
     let words =
         done(&federation, &["init", "--data", &path, "--code", "FI", "--name", "Parliament of Finland"], PASSPHRASE);
-    assert!(words.contains("fingerprint") && words.contains("passphrase"), "{words}");
+    federation.file("init.words", &words);
     let charter = federation.charter().display().to_string();
     let create = ["charter", "create", "--name", "Stories", "--out", &charter, "--member", &path];
     done(&federation, &create, PASSPHRASE);
@@ -193,7 +193,12 @@ fn who_only_reads_needs_no_passphrase() {
     assert!(federation.done(&["status", "--data", &path]).contains("documents      1"));
     assert!(!federation.done(&["status", "--data", &path]).contains("may not be written"));
     let logs = federation.done(&["logs", "--data", &path]);
+    // What was read out over the telephone when the keys were made is what everyone sees of them.
+    let made = std::fs::read_to_string(federation.folder("init.words")).unwrap();
+    let spoken: Vec<&str> = made.lines().filter_map(|line| line.trim().strip_prefix("fingerprint ")).collect();
+    assert_eq!(spoken.len(), 3, "{made}");
     assert!(logs.contains("vkey        comity/") && logs.matches("fingerprint ").count() == 2, "{logs}");
+    assert!(spoken[..2].iter().all(|fingerprint| logs.contains(fingerprint)), "{logs}{made}");
     let (code, words) = federation.refused(&["publish", "--data", &path, &file]);
     assert!(code == 3 && words.contains("desk.pem is encrypted") && words.contains("--passphrase-fd"), "{words}");
     let (code, words) = federation.refused(&["run", "--data", &path, "--http", "127.0.0.1:0"]);
@@ -207,10 +212,15 @@ fn keys_that_do_not_open_are_named_and_nothing_is_half_done() {
     let path = federation.path("FI");
     let charter = federation.charter().display().to_string();
     done(&federation, &["init", "--data", &path, "--code", "FI", "--name", "Parliament of Finland"], PASSPHRASE);
-    let create = ["charter", "create", "--name", "Stories", "--out", &charter, "--member", &path];
-    let (code, words) = refused(&federation, &create, ANOTHER);
-    assert!(code == 3 && words.contains("identity.pem: the passphrase does not open it"), "{words}");
+    let other = federation.path("KE");
+    done(&federation, &["init", "--data", &other, "--code", "KE-LC01", "--name", "Assembly of Kenya"], ANOTHER);
+    let create = ["charter", "create", "--name", "Stories", "--out", &charter, "--member", &path, "--member", &other];
+    let (code, words) = refused(&federation, &create, PASSPHRASE);
+    assert!(code == 3 && words.contains("KE/keys/identity.pem: the passphrase does not open it"), "{words}");
     assert!(!federation.charter().exists());
+    // One descriptor holds one passphrase for all.
+    std::fs::remove_dir_all(&other).unwrap();
+    done(&federation, &["init", "--data", &other, "--code", "KE-LC01", "--name", "Assembly of Kenya"], PASSPHRASE);
     done(&federation, &create, PASSPHRASE);
     let join = ["join", "--data", &path, "--charter", &charter];
     let (code, words) = refused(&federation, &join, ANOTHER);
