@@ -112,17 +112,22 @@ pub fn starts(stage: &Stage, taken: &Taken, table: &mut Table) {
         node.stop();
         seconds
     };
+    let mut is_cold = true;
     let cold = fastest(|| {
         let (_, node) = start(stage, "reader");
         node.kill();
-        drop_caches();
+        is_cold &= drop_caches();
         start(stage, "reader").0
     });
     let more = (full - empty).max(0.0);
     let figure = format!("{:.0} ms after a clean stop", full * 1e3);
     let limit = format!("{:.0} ms empty, and 300 ms", empty * 1e3);
     table.add("start", figure, limit, more / 0.3, Reach::AtMost(1.0));
-    let figure = format!("{:.2} s after kill -9, {}", cold, if is_root() { "cold" } else { "warm: not root" });
+    let figure = format!(
+        "{:.2} s after kill -9, {}",
+        cold,
+        if is_cold { "cold" } else { "warm: caches cannot be dropped here" }
+    );
     let limit = format!("{rebuilt:.2} s full rebuild of sled");
     table.add("start", figure, limit, cold / rebuilt, Reach::AtMost(0.33));
     let rate = |seconds: f64| stage.documents as f64 / seconds;
@@ -131,14 +136,8 @@ pub fn starts(stage: &Stage, taken: &Taken, table: &mut Table) {
     table.add("start", figure, limit, taken.held / rebuilt, Reach::AtLeast(1.0));
 }
 
-fn is_root() -> bool {
-    rustix::process::getuid().is_root()
-}
-
-/// As after a power cut, files are on the disk only. Takes root; others measure a warm start, and the table says so.
-fn drop_caches() {
-    if is_root() {
-        let done = Command::new("sh").args(["-c", "sync; echo 3 > /proc/sys/vm/drop_caches"]).status().unwrap();
-        assert!(done.success());
-    }
+/// As after a power cut, files are on the disk only. Takes root and a machine that lets it; otherwise the table says so.
+fn drop_caches() -> bool {
+    let dropped = Command::new("sh").args(["-c", "sync; echo 3 > /proc/sys/vm/drop_caches"]).status();
+    dropped.is_ok_and(|status| status.success())
 }

@@ -52,7 +52,7 @@ impl TokenStream for Words {
     }
 }
 
-/// Seconds that tantivy alone takes for all documents, with one thread for its index as the node has, and one commit.
+/// Seconds that tantivy alone takes for all documents, with both cores, where the node has one thread for its index, and one commit.
 fn bare(stage: &Stage) -> f64 {
     let documents: Vec<_> = (0..stage.documents).map(|number| stage.corpus.publication(number)).collect();
     let mut schema = Schema::builder();

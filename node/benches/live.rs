@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Barrier, mpsc};
 use std::time::{Duration, Instant};
 
 use comity::config::Folder;
@@ -16,7 +16,7 @@ use libp2p::{Swarm, SwarmBuilder, noise, tcp, yamux};
 use proto::schema::Kind;
 use tokio::sync::watch;
 
-use crate::corpus::MEMBERS;
+use crate::corpus::{self, MEMBERS};
 use crate::stage::Stage;
 use crate::table::{Reach, Table, p50_p99};
 
@@ -27,7 +27,7 @@ const BURST_NODES: usize = 20;
 /// Documents published at once.
 const BURST: u64 = 2_000;
 /// Documents published one after the other.
-const PUBLISHED: usize = 200;
+const PUBLISHED: usize = 400;
 /// Bytes of a gossiped document of the corpus: entry, packed body, checkpoint, path.
 const GOSSIP_BYTES: usize = 2_600;
 
@@ -68,20 +68,29 @@ fn publication(stage: &Stage, number: u64) -> (Kind, proto::schema::Publication)
     (Kind::LawSummary, publication)
 }
 
-/// When each node came to hold so many documents, as told by its own state.
-fn arrivals(nodes: &[Node]) -> (watch::Sender<u64>, mpsc::Receiver<Instant>) {
-    let (target, watched) = watch::channel(u64::MAX);
+/// What is waited for: so many documents held, and the last of them found by its name.
+#[derive(Clone)]
+struct Wanted {
+    documents: u64,
+    work: String,
+}
+
+/// When each node came to hold a document and found it by id, as told by its own state.
+fn arrivals(nodes: &[Node]) -> (watch::Sender<Wanted>, mpsc::Receiver<Instant>) {
+    let (target, watched) = watch::channel(Wanted { documents: u64::MAX, work: String::new() });
     let (sender, receiver) = mpsc::channel();
     for node in nodes {
         let (mut changes, mut target, sender) = (node.changes(), watched.clone(), sender.clone());
+        let reader = node.reader().clone();
         tokio::spawn(async move {
             while target.changed().await.is_ok() {
-                let wanted = *target.borrow_and_update();
-                while changes.borrow_and_update().counts.documents < wanted {
+                let wanted = target.borrow_and_update().clone();
+                while changes.borrow_and_update().counts.documents < wanted.documents {
                     if changes.changed().await.is_err() {
                         return;
                     }
                 }
+                assert!(!reader.work(&wanted.work).unwrap().is_empty(), "{} is not found by its id", wanted.work);
                 let _ = sender.send(Instant::now());
             }
         });
@@ -91,14 +100,15 @@ fn arrivals(nodes: &[Node]) -> (watch::Sender<u64>, mpsc::Receiver<Instant>) {
 
 /// Ten nodes; one publishes, and all others have it: milliseconds from the acknowledgement to the last.
 async fn live(stage: &Stage, nodes: &[Node], first: u64) -> Vec<f64> {
-    let mut held = nodes[0].view().counts.documents;
+    let held = nodes[0].view().counts.documents;
     let (target, times) = arrivals(nodes);
     let mut millis = Vec::new();
     // The first few warm up what every mesh needs.
     for number in 0..(PUBLISHED + 20) as u64 {
-        held += 1;
-        target.send(held).unwrap();
-        let author = &nodes[number as usize % MEMBERS.len()];
+        let member = number as usize % MEMBERS.len();
+        let work = format!("{}/{}", MEMBERS[member], corpus::slug(first + number));
+        assert!(target.send(Wanted { documents: held + number + 1, work }).is_ok());
+        let author = &nodes[member];
         author.publish(vec![publication(stage, first + number)]).await.unwrap();
         let acknowledged = Instant::now();
         let last = tokio::task::block_in_place(|| (0..nodes.len()).map(|_| times.recv().unwrap()).max().unwrap());
@@ -189,26 +199,33 @@ fn bare_swarm(topic: &IdentTopic) -> Swarm<gossipsub::Behaviour> {
         .build()
 }
 
-/// Ten files that each get those bytes made durable at once: milliseconds until the last is.
+/// Ten threads that each make those bytes durable in a file of their own, all at once: milliseconds until the last has.
 fn bare_disk(stage: &Stage) -> Vec<f64> {
     let folder = stage.federation.folder("disk");
     std::fs::create_dir_all(&folder).unwrap();
-    let mut files: Vec<_> = (0..LIVE)
-        .map(|number| OpenOptions::new().append(true).create(true).open(folder.join(number.to_string())).unwrap())
-        .collect();
-    let round = |_| {
-        let began = Instant::now();
-        std::thread::scope(|scope| {
-            for file in &mut files {
-                scope.spawn(|| {
+    let (start, end) = (Barrier::new(LIVE + 1), Barrier::new(LIVE + 1));
+    std::thread::scope(|scope| {
+        for number in 0..LIVE {
+            let path = folder.join(number.to_string());
+            let mut file = OpenOptions::new().append(true).create(true).open(path).unwrap();
+            let (start, end) = (&start, &end);
+            scope.spawn(move || {
+                for _ in 0..PUBLISHED {
+                    start.wait();
                     file.write_all(&[7; GOSSIP_BYTES]).unwrap();
                     file.sync_data().unwrap();
-                });
-            }
-        });
-        began.elapsed().as_secs_f64() * 1e3
-    };
-    (0..PUBLISHED).map(round).collect()
+                    end.wait();
+                }
+            });
+        }
+        let round = |_| {
+            start.wait();
+            let began = Instant::now();
+            end.wait();
+            began.elapsed().as_secs_f64() * 1e3
+        };
+        (0..PUBLISHED).map(round).collect()
+    })
 }
 
 /// Both workloads: the burst on twenty fresh nodes, then ten that go on with single documents.
@@ -230,8 +247,12 @@ pub fn run(stage: &Stage, table: &mut Table) {
             until(node, |node| node.view().counts.documents == BURST).await;
         }
         let burst = began.elapsed().as_secs_f64();
-        let began = Instant::now();
         let late = serve(&latecomer, &[&nodes[0]]).await.node;
+        // Like the twenty, it is there and connected when its time begins.
+        while late.network().connected.is_empty() {
+            tokio::time::sleep(Duration::from_micros(200)).await;
+        }
+        let began = Instant::now();
         until(&late, |node| node.view().counts.documents == BURST).await;
         let catch_up = began.elapsed().as_secs_f64();
         let figure = format!("{:.2} s until {BURST_NODES} nodes have {BURST} documents", burst);
@@ -245,13 +266,13 @@ pub fn run(stage: &Stage, table: &mut Table) {
         for node in &nodes[..LIVE] {
             node.stop().await;
         }
-        let (gossip, disk) = (p50_p99(bare_gossip().await), p50_p99(bare_disk(stage)));
-        for (part, figure, gossip, disk, reach) in
-            [("p50", p50, gossip.0, disk.0, 2.0), ("p99", p99, gossip.1, disk.1, 3.0)]
-        {
+        // One of each together: the slowest hundredth of both at once is rarer than either.
+        let (gossip, disk) = (bare_gossip().await, bare_disk(stage));
+        let limit = p50_p99(gossip.iter().zip(&disk).map(|(gossip, disk)| gossip + disk).collect());
+        for (part, figure, limit, reach) in [("p50", p50, limit.0, 2.0), ("p99", p99, limit.1, 3.0)] {
             let words = format!("{part} {figure:.1} ms from acknowledged to the last of {LIVE}");
-            let limit = format!("{gossip:.1} ms bare gossip and {disk:.1} ms bare fdatasync");
-            table.add("live", words, limit, figure / (gossip + disk), Reach::AtMost(reach));
+            let bare = format!("{limit:.1} ms bare gossip, then fdatasync");
+            table.add("live", words, bare, figure / limit, Reach::AtMost(reach));
         }
     });
 }

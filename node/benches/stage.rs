@@ -11,6 +11,9 @@ use crate::federation::{Federation, Node};
 /// Seconds anything may take: a run that goes on for longer is broken.
 const PATIENCE: Duration = Duration::from_secs(3_600);
 
+/// What the kernel calls a file system in memory (`TMPFS_MAGIC`).
+const TMPFS: i64 = 0x0102_1994;
+
 /// The stage.
 pub struct Stage {
     pub federation: Federation,
@@ -24,6 +27,8 @@ impl Stage {
     /// Founds the federation.
     pub fn new(documents: u64) -> Stage {
         let federation = Federation::found(&MEMBERS);
+        let on = rustix::fs::statfs(federation.folder(MEMBERS[0])).unwrap().f_type;
+        assert!(on != TMPFS, "fsync costs nothing in memory: set TMPDIR to a folder on a disk");
         let keys = Keys::of(&federation);
         let stage = Stage { federation, keys, corpus: Corpus::new(), documents };
         for code in MEMBERS {

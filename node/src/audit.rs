@@ -212,6 +212,18 @@ impl LogState {
             notes.finding(format!("{at}: the closing of log {log} at {size}: {why}"));
             return;
         }
+        // As the store does: without its body neither entry 0 nor a governance entry exists, and sync fetches both.
+        let is_governance = |open: &Open| open.purpose == Purpose::Governance;
+        let governs = match bodies.get(&0).filter(|_| self.opening.is_none()).map(|bytes| Open::parse(bytes)) {
+            Some(open) => open.as_ref().is_some_and(is_governance),
+            None => self.opening.as_ref().is_some_and(is_governance),
+        };
+        let needs_body = |entry: &&&Entry| entry.index() == 0 || governs;
+        if let Some(entry) = fresh.iter().filter(needs_body).find(|entry| !bodies.contains_key(&entry.index())) {
+            let words = format!("{at}: entry {} of log {log} is without the body it cannot be without", entry.index());
+            notes.findings.push(Finding { words, mended_by: Mend::Log(*log, size) });
+            return;
+        }
         for entry in fresh {
             notes.report.entries += 1;
             self.verified.push(entry.digest());

@@ -112,7 +112,7 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<(Document, Vec<String>), Vec<Doc
         let line = bytes.get(..at).map(|before| before.iter().filter(|byte| **byte == b'\n').count() + 1);
         one(line, format!("is not UTF-8 (byte {at}); save it as UTF-8"))
     })?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n").replace('\r', "\n");
     let (yaml, markdown) = split(&text).ok_or_else(|| {
         one(
             Some(1),

@@ -508,11 +508,11 @@ impl Keeper {
         let (Input::Told(peer, frontier) | Input::Answered(peer, SyncMessage::Frontier(frontier))) = input else {
             return;
         };
-        for row in &frontier.rows {
-            let Ok(log) = PublicKey::from_bytes(&row.log) else { continue };
-            let held = self.replica.log(&log).map_or(0, |log| log.size());
-            if self.own.contains(&log) && row.size > held {
-                self.claims.insert(peer.clone(), Claim { log, size: row.size, held });
+        for log in &self.own {
+            let held = self.replica.log(log).map_or(0, |log| log.size());
+            let claimed = frontier.rows.iter().find(|row| row.log == log.as_bytes() && row.size > held);
+            if let Some(row) = claimed {
+                self.claims.insert(peer.clone(), Claim { log: *log, size: row.size, held });
                 self.claimed_ms.get_or_insert_with(uptime_ms);
             }
         }
@@ -605,7 +605,7 @@ impl Keeper {
                 _ => None,
             })
             .collect();
-        for log in own.iter().filter(|log| !self.recovering.contains_key(log)) {
+        for log in own.iter().filter(|log| !self.recovering.contains_key(*log)) {
             self.advance(log)?;
         }
         self.store.apply(appended)?;

@@ -461,14 +461,8 @@ async fn tick(inbox: mpsc::Sender<Request>) {
     }
 }
 
-/// A sender of hints: dropped where the node is busy.
-fn hints(inbox: &mpsc::Sender<Request>) -> mpsc::Sender<Input> {
-    let (sender, mut receiver) = mpsc::channel(1);
+/// A way to give the replica a hint: dropped where the node is busy.
+fn hints(inbox: &mpsc::Sender<Request>) -> impl Fn(Input) + Send + Sync + use<> {
     let inbox = inbox.clone();
-    tokio::spawn(async move {
-        while let Some(input) = receiver.recv().await {
-            let _ = inbox.send(Request::Input(input)).await;
-        }
-    });
-    sender
+    move |hint| drop(inbox.try_send(Request::Input(hint)))
 }

@@ -30,7 +30,8 @@ const FILE_HEADER: u64 = 12;
 /// A version beyond is no version but damage.
 const VERSION_MAX: u32 = 1_000;
 const FRAME_MARK: [u8; 2] = [0xc0, 0x4d];
-const FRAME_HEADER: usize = 32;
+/// Bytes of a frame without its payload.
+pub const FRAME_HEADER: usize = 32;
 
 /// Why segments cannot be read or written.
 #[derive(Debug, Error)]
@@ -467,7 +468,7 @@ impl Replay {
             let mut head = [0; FILE_HEADER as usize];
             let got = read_up_to(&mut file, &mut head).map_err(|source| io_error(&path, source))?;
             let version = u32_le(&head, 8).unwrap_or_default();
-            if head[..8] == *FILE_MARK && version > FILE_VERSION && version <= VERSION_MAX {
+            if got == head.len() && head[..8] == *FILE_MARK && version > FILE_VERSION && version <= VERSION_MAX {
                 return Err(SegmentError::NotASegment(path));
             }
             // A file too short for a header holds nothing yet. Any other header is damage like any other: every frame

@@ -28,7 +28,7 @@ use crate::rows::{
     Arrivals, LEAVES_PER_ROW, Leaf, LogHead, SCHEMA, StoreError, WorkRow, array, leaf_key, leaves_key, node_key,
     prefix, stands, table,
 };
-use crate::segments::{Cursor, Frame, Location, Replayed, SegmentError, Segments};
+use crate::segments::{Cursor, FRAME_HEADER, Frame, Location, Replayed, SEGMENT_BYTES_MAX, SegmentError, Segments};
 
 /// Bytes of page cache sled may take; its own reckoning is a hint, and a node has to live in 1 GB beside an index.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
@@ -328,10 +328,15 @@ impl Store {
         Ok(())
     }
 
-    /// Reads the next frame of the segments; the last one of a record gives the record.
+    /// Reads the next frame of the segments; the last one of a record gives the record. Behind damage a frame may be one that
+    /// a member wrote into a body of its own, so nothing is taken that its log's key did not sign, and no number that so many
+    /// bytes cannot have.
     fn read(&mut self, federation: &Digest, frame: &Frame) -> Option<Filed> {
-        self.arrival = self.arrival.max(frame.arrival);
-        self.clock_ms = self.clock_ms.max(frame.arrived_ms);
+        if frame.arrival > arrivals_max(&frame.next) {
+            return None;
+        }
+        // Both never go backwards, so that the last frame has the last word, and a false one before it none.
+        (self.arrival, self.clock_ms) = (frame.arrival, frame.arrived_ms);
         match frame.kind {
             frame::ENTRY => {
                 let entry = Entry::parse_anywhere(&frame.payload).ok()?;
@@ -353,7 +358,13 @@ impl Store {
             frame::CLOSING => {
                 let run = std::mem::take(&mut self.open_run);
                 let (log, size, wire) = unplace(&frame.payload)?;
-                let closing = Closing::from_wire(federation, &schema::Closing::decode(wire).ok()?).ok()?;
+                let mut after = self.heads.get(&log).map_or_else(Compact::new, |head| head.tree.clone());
+                let held = after.size();
+                for placed in run.iter().filter(|placed| placed.entry.index() >= held) {
+                    after.push(placed.entry.digest(), |_, _, _| {});
+                }
+                let wire = schema::Closing::decode(wire).ok()?;
+                let closing = Closing::verify(federation, &wire, &log, &after).ok()?;
                 Some(Filed::Run { log, size, run, closing })
             }
             frame::LATE_BODY => {
@@ -615,6 +626,11 @@ impl Store {
 
 /// Kinds and uncompressed bodies of a governance log, in order; empty for a publication log.
 pub type GovernanceBodies = Vec<(u32, Vec<u8>)>;
+
+/// Records that can have arrived when the segments reach so far: each took a frame.
+fn arrivals_max(end: &Cursor) -> u64 {
+    (u64::from(end.segment) + 1) * SEGMENT_BYTES_MAX / FRAME_HEADER as u64
+}
 
 fn set_aside_words(path: &Path, reason: &str) -> String {
     format!("sled was set aside as {} ({reason}) and is rebuilt from the segments", path.display())

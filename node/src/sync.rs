@@ -37,7 +37,7 @@ const COPIES_AN_HOUR: u64 = 2;
 /// Entries beyond that in an hour: a line that breaks in the middle of a chunk has it again.
 const ENTRIES_AGAIN: u64 = 10_000;
 
-/// [`SYNC_LONGEST`]. A weak line is no offence.
+/// [`SYNC_LONGEST`]. A weak line is no fault.
 const LONG: Bound = Bound { name: "30 minutes of one sync", per_fault: 0 };
 /// [`COPIES_AN_HOUR`].
 const COPIES: Bound = Bound { name: "everything twice in an hour", per_fault: 1 };
@@ -167,10 +167,10 @@ impl Answering {
         Answering { records, view, network, had: Arc::default() }
     }
 
-    /// Answers one peer until it is done. `told` is a hint for the replica: a caller's frontier may show what we lack.
-    pub async fn answer(self, stream: SyncStream, told: mpsc::Sender<Input>) {
+    /// Answers one peer until it is done. `hint` takes hints for the replica: a caller's frontier may show what we lack.
+    pub async fn answer(self, stream: SyncStream, hint: impl Fn(Input) + Send + Sync) {
         let peer = stream.peer.clone();
-        let Err(broken) = self.serve(stream, told).await else { return };
+        let Err(broken) = self.serve(stream, hint).await else { return };
         tracing::debug!(%peer, %broken, "a sync that was answered ended early");
         match broken {
             Broken::Line(SyncError::TooLong(bytes)) => {
@@ -187,7 +187,7 @@ impl Answering {
         }
     }
 
-    async fn serve(&self, stream: SyncStream, told: mpsc::Sender<Input>) -> Result<(), Broken> {
+    async fn serve(&self, stream: SyncStream, hint: impl Fn(Input) + Send + Sync) -> Result<(), Broken> {
         let (peer, began) = (stream.peer.clone(), Instant::now());
         let (mut reader, mut writer) = stream.split();
         let mut noted = serve::Asked::default();
@@ -196,11 +196,14 @@ impl Answering {
                 message::decode(&bytes).ok_or_else(|| Broken::Caller("asked what cannot be read".to_owned()))?;
             drop(bytes);
             noted.note(&asked).map_err(|what| Broken::Caller(what.to_owned()))?;
-            if let Message::Frontier(frontier) = &asked {
-                // Dropped where the node is busy: it calls everyone every few seconds anyway.
-                let _ = told.try_send(Input::Told(peer.clone(), frontier.clone()));
-            }
             let (archive, frontier) = (self.records.clone(), self.view.borrow().frontier.clone());
+            if let Message::Frontier(claim) = &asked {
+                let news = frontier.news_in(claim);
+                if !news.rows.is_empty() {
+                    // Dropped where the node is busy: it calls everyone every few seconds anyway.
+                    hint(Input::Told(peer.clone(), news));
+                }
+            }
             match off_thread(move || serve::answer(&archive, &frontier, asked)).await? {
                 Answer::One(message) => {
                     let entries = entries(&message);

@@ -64,14 +64,37 @@ impl Frontier {
         }
     }
 
-    /// A peer's claim; `None` where it is not one (over [`limits::FRONTIER_ROWS_MAX`] rows, out of order, not keys).
-    pub fn from_wire(federation: Digest, wire: &schema::Frontier) -> Option<Frontier> {
+    /// Rows of a claim that say a peer has what is not held here, as it sent them: all else it says is no news, and whoever
+    /// claims much must not cost much.
+    pub fn news_in(&self, wire: &schema::Frontier) -> schema::Frontier {
+        let is_news = |row: &&schema::Row| {
+            let key: Option<&[u8; 32]> = row.log.as_slice().try_into().ok();
+            key.and_then(|key| self.rows.get(key)).is_some_and(|held| row.size > held.size)
+        };
+        let rows = wire.rows.iter().take(limits::FRONTIER_ROWS_MAX).filter(is_news).cloned();
+        schema::Frontier { rows: rows.collect(), editions: Vec::new() }
+    }
+}
+
+/// What a peer says it has. A row is a claim, and so its key is only bytes: to find out whether 16,384 of them are sound keys
+/// costs a receiver a thousand times what it costs the sender.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Rows by the bytes of their keys.
+    pub rows: BTreeMap<[u8; 32], Row>,
+    /// Digests of the editions that it says are valid.
+    pub editions: Vec<Digest>,
+}
+
+impl Claim {
+    /// Reads one; `None` where it is none (over [`limits::FRONTIER_ROWS_MAX`] rows, out of order, not of 32 bytes).
+    pub fn from_wire(wire: &schema::Frontier) -> Option<Claim> {
         if wire.rows.len() > limits::FRONTIER_ROWS_MAX || wire.editions.len() > limits::FRONTIER_ROWS_MAX {
             return None;
         }
         let mut rows = BTreeMap::new();
         for row in &wire.rows {
-            let key = PublicKey::from_bytes(&row.log).ok()?;
+            let key: [u8; 32] = row.log.as_slice().try_into().ok()?;
             if rows.last_key_value().is_some_and(|(last, _)| *last >= key) {
                 return None;
             }
@@ -80,6 +103,11 @@ impl Frontier {
         }
         let editions =
             wire.editions.iter().map(|bytes| Digest::try_from(bytes.as_slice()).ok()).collect::<Option<_>>()?;
-        Some(Frontier { federation, editions, rows })
+        Some(Claim { rows, editions })
+    }
+
+    /// What it says of one log.
+    pub fn row(&self, log: &PublicKey) -> Option<&Row> {
+        self.rows.get(log.as_bytes())
     }
 }

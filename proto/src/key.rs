@@ -1,5 +1,6 @@
 //! Ed25519 keys and signatures. Weak keys are no keys, and only strict verification counts, so that all replicas judge alike.
 
+use std::borrow::Borrow;
 use std::cell::Cell;
 use std::fmt;
 use std::str::FromStr;
@@ -109,6 +110,13 @@ impl SecretKey {
     /// The 32 secret bytes, for the libp2p identity of a peer key.
     pub fn seed(&self) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.0.to_bytes())
+    }
+}
+
+/// So that what is kept by key can be asked for with bytes that may be none. Their order is the same.
+impl Borrow<[u8; 32]> for PublicKey {
+    fn borrow(&self) -> &[u8; 32] {
+        &self.0
     }
 }
 

@@ -354,15 +354,16 @@ impl Closing {
 
     /// Whether it verifies the end of a log's run that ends in `after`, beyond its signature.
     fn ends(&self, log: &PublicKey, after: &Compact) -> Result<(), RunError> {
-        let Closing { checkpoint, proof } = self;
         let end = after.size();
-        if checkpoint.log() != log || checkpoint.size() < end {
-            return Err(RunError::NotJoined(end));
-        }
-        match tree::root_from_consistency(end, &after.root(), checkpoint.size(), proof) {
-            Ok(joined) if joined == *checkpoint.root() => Ok(()),
-            _ => Err(RunError::NotJoined(end)),
-        }
+        if self.joins(log, end, &after.root()) { Ok(()) } else { Err(RunError::NotJoined(end)) }
+    }
+
+    /// Whether it shows that the log's key signed for this root at this size; its signature was verified.
+    pub fn joins(&self, log: &PublicKey, size: u64, root: &Digest) -> bool {
+        let Closing { checkpoint, proof } = self;
+        checkpoint.log() == log
+            && checkpoint.size() >= size
+            && tree::root_from_consistency(size, root, checkpoint.size(), proof) == Ok(*checkpoint.root())
     }
 
     /// As sent to a peer.

@@ -18,7 +18,7 @@ use crate::charter::Charter;
 use crate::checkpoint::SignedCheckpoint;
 use crate::digest::Digest;
 use crate::entry::Entry;
-use crate::frontier::{Frontier, Row};
+use crate::frontier::{Claim, Frontier, Row};
 use crate::key::{PublicKey, SecretKey};
 use crate::limits;
 use crate::log::{Admission, Body, Closing, Fresh, Leaf, Log, Run, RunError};
@@ -493,8 +493,8 @@ impl Replica {
 
     /// A caller's frontier shows whether it has what we lack.
     fn on_told(&mut self, now_ms: u64, peer: &Peer, wire: &schema::Frontier, effects: &mut Vec<Effect>) {
-        let Some(theirs) = Frontier::from_wire(self.federation, wire) else { return };
-        if self.logs.iter().any(|(key, log)| theirs.rows.get(key).is_some_and(|row| row.size > log.size())) {
+        let Some(theirs) = Claim::from_wire(wire) else { return };
+        if self.logs.iter().any(|(key, log)| theirs.row(key).is_some_and(|row| row.size > log.size())) {
             self.begin(now_ms, peer, effects);
         }
     }
@@ -506,6 +506,7 @@ impl Replica {
             (_, Message::Refusal(refusal)) => self.on_refusal(&mut session, &refusal.reason, effects),
             (Stage::Hello, Message::Hello(hello)) => self.on_hello(&mut session, &hello, effects),
             (Stage::Frontier, Message::Frontier(wire)) => self.on_frontier(&mut session, &wire, effects),
+            (Stage::Evidence, Message::Chunk(chunk)) => self.on_evidence(&mut session, &chunk, effects),
             (Stage::Governance | Stage::Publications, Message::Chunk(chunk)) => {
                 self.on_chunk(&mut session, &chunk, effects)
             }
@@ -557,9 +558,41 @@ impl Replica {
         wire: &schema::Frontier,
         effects: &mut Vec<Effect>,
     ) -> Result<Next, String> {
-        let theirs = Frontier::from_wire(self.federation, wire).ok_or("sent a frontier that is not one")?;
+        let theirs = Claim::from_wire(wire).ok_or("sent a frontier that is not one")?;
+        let differs = |(key, log): (&PublicKey, &Log)| {
+            let row = theirs.row(key)?;
+            let is_other = log.size() == row.size && log.tree().root() != row.root;
+            let next = log.size().checked_sub(1).filter(|_| is_other)?;
+            Some(Wanted { log: *key, next, to: row.size })
+        };
+        session.wants = self.logs.iter().filter_map(differs).take(ASKED_MAX).collect();
         session.theirs = Some(theirs);
-        Ok(self.ask_runs(session, effects))
+        if session.wants.is_empty() {
+            return Ok(self.ask_runs(session, effects));
+        }
+        session.stage = Stage::Evidence;
+        ask_wants(session, effects);
+        Ok(Next::Await)
+    }
+
+    /// A root that is not ours at our size: either the log's key signed for it, which is a fork, or the claim was false.
+    fn on_evidence(
+        &self,
+        session: &mut Session,
+        chunk: &schema::Chunk,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Next, String> {
+        let asked = |want: &Wanted| chunk.log == want.log.as_bytes() && chunk.from == want.next;
+        let Some(want) = session.wants.pop_front().filter(asked) else {
+            return Err("sent a run that was not asked for".to_owned());
+        };
+        let claimed = session.theirs.as_ref().and_then(|theirs| theirs.row(&want.log));
+        let closing = chunk.closing.as_ref().and_then(|wire| Closing::from_wire(&self.federation, wire).ok());
+        let is_shown = |(row, closing): (&Row, Closing)| closing.joins(&want.log, row.size, &row.root);
+        if !claimed.zip(closing).is_some_and(is_shown) {
+            return Err(false_root(&want));
+        }
+        Ok(if session.wants.is_empty() { self.ask_runs(session, effects) } else { Next::Await })
     }
 
     /// Asks for the next runs: governance logs first, because they decide which other logs are wanted.
@@ -569,10 +602,7 @@ impl Replica {
             session.wants = self.news(session, purpose);
             if !session.wants.is_empty() {
                 session.stage = stage;
-                for Wanted { log, next, to } in &session.wants {
-                    let want = schema::Want { log: log.as_bytes().to_vec(), from: *next, to: *to };
-                    effects.push(Effect::Ask(session.peer.clone(), Message::Want(want)));
-                }
+                ask_wants(session, effects);
                 return Next::Await;
             }
         }
@@ -584,7 +614,7 @@ impl Replica {
         let Some(theirs) = &session.theirs else { return VecDeque::new() };
         let wanted = |(key, log): (&PublicKey, &Log)| {
             let until = session.until.get(key).copied().unwrap_or(u64::MAX).min(self.end(key, log));
-            let (next, to) = (log.size(), theirs.rows.get(key).map_or(0, |row| row.size.min(until)));
+            let (next, to) = (log.size(), theirs.row(key).map_or(0, |row| row.size.min(until)));
             (log.purpose() == purpose && to > next).then_some(Wanted { log: *key, next, to })
         };
         self.logs.iter().filter_map(wanted).take(ASKED_MAX).collect()
@@ -626,6 +656,7 @@ impl Replica {
     fn on_refusal(&self, session: &mut Session, reason: &str, effects: &mut Vec<Effect>) -> Result<Next, String> {
         let reason: String = reason.chars().filter(|c| !c.is_control()).take(200).collect();
         match session.stage {
+            Stage::Evidence => Err(session.wants.front().map(false_root).unwrap_or(reason)),
             Stage::Governance | Stage::Publications => {
                 if let Some(want) = session.wants.pop_front() {
                     session.refuse(&want.log, &reason);
@@ -692,18 +723,15 @@ impl Replica {
         let ours = self.frontier();
         let Some(state) = self.peers.get_mut(&session.peer) else { return };
         state.syncing = false;
-        state.waiting = session.refusals.clone();
-        let rows = session.theirs.iter().flat_map(|theirs| &theirs.rows);
-        for (key, row) in rows {
-            match ours.rows.get(key) {
-                None => state.waiting.push(format!("{key}: no record held here makes this key known")),
-                Some(own) if own.size == row.size && own.root != row.root => {
-                    state.waiting.push(format!("{key}: the peer has another root at size {}", row.size));
-                }
-                Some(_) => {}
+        let differs = |(key, row): (&[u8; 32], &Row)| match ours.rows.get(key) {
+            None => Some(format!("{}: no record held here makes this key known", Digest(*key))),
+            Some(own) if own.size == row.size && own.root != row.root => {
+                Some(format!("{}: the peer has another root at size {}", Digest(*key), row.size))
             }
-        }
-        state.waiting.truncate(REFUSALS_MAX);
+            Some(_) => None,
+        };
+        let rows = session.theirs.iter().flat_map(|theirs| &theirs.rows);
+        state.waiting = session.refusals.iter().cloned().chain(rows.filter_map(differs)).take(REFUSALS_MAX).collect();
         if state.waiting.is_empty() {
             state.in_sync_ms = Some(now_ms);
         }
@@ -719,6 +747,17 @@ impl Replica {
             }
         }
     }
+}
+
+fn ask_wants(session: &Session, effects: &mut Vec<Effect>) {
+    for Wanted { log, next, to } in &session.wants {
+        let want = schema::Want { log: log.as_bytes().to_vec(), from: *next, to: *to };
+        effects.push(Effect::Ask(session.peer.clone(), Message::Want(want)));
+    }
+}
+
+fn false_root(want: &Wanted) -> String {
+    format!("claimed another root of log {} at size {} and showed none", want.log, want.to)
 }
 
 /// What a session does next.

@@ -87,6 +87,9 @@ impl Asked {
 
     fn note_run(&mut self, want: &schema::Want) -> Result<(), &'static str> {
         let Ok(log) = PublicKey::from_bytes(&want.log) else { return Ok(()) };
+        if want.from >= want.to {
+            return Err("asked for a run that ends before it begins");
+        }
         let (end, again) = self.runs.get(&log).copied().unwrap_or_default();
         let repeats = want.from < end;
         if repeats && (again || want.to >= end) {
@@ -100,6 +103,9 @@ impl Asked {
         let (Ok(log), Some(first)) = (PublicKey::from_bytes(&want.log), want.indexes.iter().min()) else {
             return Ok(());
         };
+        if want.indexes.windows(2).any(|pair| pair[0] >= pair[1]) {
+            return Err("asked for bodies that do not stand in order");
+        }
         if self.bodies.insert(log, *first).is_some_and(|before| *first <= before) {
             return Err("asked twice for the same bodies in one sync");
         }
@@ -212,6 +218,8 @@ mod tests {
         assert_eq!(refused(&[&run(0, 9), &run(0, 4), &run(0, 3)]), Some(2));
         assert_eq!(refused(&[&run(0, 9), &run(0, 9)]), Some(1));
         assert_eq!(refused(&[&run(0, 9), &run(8, 12)]), Some(1));
+        assert_eq!(refused(&[&run(0, 9), &run(9, 0), &run(0, 9)]), Some(1));
+        assert_eq!(refused(&[&bodies(&[2, 2])]), Some(0));
         assert_eq!(refused(&[&bodies(&[2, 5]), &bodies(&[2, 5])]), Some(1));
         assert_eq!(refused(&[&hello, &hello]), Some(1));
         assert_eq!(refused(&[&frontier, &hello, &frontier]), Some(2));

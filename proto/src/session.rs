@@ -1,12 +1,13 @@
 //! One sync as its caller sees it: a dialogue of questions, each answered before the next stage begins.
 //!
-//! Hello -> (equal: bodies) | Frontier -> governance logs -> publication logs -> bodies -> done. The stages repeat on the rows
-//! the peer gave, because governance logs decide which other logs are wanted. The called side keeps no state (`serve.rs`).
+//! Hello -> (equal: bodies) | Frontier -> evidence for other roots -> governance logs -> publication logs -> bodies -> done. The
+//! stages repeat on the rows the peer gave, because governance logs decide which other logs are wanted. The called side keeps no
+//! state (`serve.rs`).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::frontier::Frontier;
+use crate::frontier::Claim;
 use crate::key::PublicKey;
 
 /// A peer as the network names it. It carries; it never authorises.
@@ -22,7 +23,7 @@ pub struct Session {
     /// What is awaited.
     pub stage: Stage,
     /// The peer's rows, once told.
-    pub theirs: Option<Frontier>,
+    pub theirs: Option<Claim>,
     /// Runs asked for and not yet complete.
     pub wants: VecDeque<Wanted>,
     /// Logs of which nothing from that size on is asked for any more in this session.
@@ -64,6 +65,8 @@ pub enum Stage {
     Hello,
     /// The peer's frontier.
     Frontier,
+    /// Last entries of logs of which the peer claims another root than ours, at our size.
+    Evidence,
     /// Chunks of governance logs.
     Governance,
     /// Chunks of publication logs.

@@ -8,6 +8,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::moments::skipped;
+
 /// Room of the disk: above what a node asks for before it takes anything, little enough to copy often.
 const DISK: &str = "288M";
 const OUTER: &str = "384M";
@@ -30,7 +32,7 @@ impl Disk {
             None => String::new(),
         };
         if !why.is_empty() {
-            println!("skipped: {why}");
+            skipped(&why);
             return None;
         }
         let mut disk = Disk { home: tempfile::tempdir().unwrap(), device: String::new() };
@@ -40,7 +42,7 @@ impl Disk {
         }
         file_system(&disk.at("outer.img"), OUTER);
         if let Err(why) = attempt("mount", &["-o", "loop", &text(&disk.at("outer.img")), &text(&outer)]) {
-            println!("skipped: no disk can be mounted here: {why}");
+            skipped(&format!("no disk can be mounted here: {why}"));
             return None;
         }
         file_system(&image, DISK);

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::disk::Disk;
 use crate::federation::{Ended, Federation, Node, wait_for_documents, wait_until};
-use crate::moments::{Moments, times};
+use crate::moments::{Moments, skipped, times};
 use crate::power::on_disk;
 
 /// What is refused: of which files, which call, and up to how many times it succeeds before.
@@ -73,7 +73,7 @@ fn cannot_trace() -> bool {
     let traced = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
     let cannot = !traced.is_ok_and(|status| status.success());
     if cannot {
-        println!("skipped: strace is missing, or may not trace here");
+        skipped("strace is missing, or may not trace here");
     }
     cannot
 }

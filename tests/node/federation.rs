@@ -227,6 +227,15 @@ impl Federation {
         self.done(&["publish", "--data", &self.path(name), &file])
     }
 
+    /// Publishes a batch of law summaries in one call: one of each number.
+    pub fn publish_many(&self, name: &str, numbers: std::ops::Range<u64>, text: &str) {
+        let note = |number: u64| self.note(&format!("law-{number}"), &format!("{number} {text}"));
+        let (path, files) = (self.path(name), numbers.map(note).collect::<Vec<_>>());
+        let mut publish = vec!["publish", "--data", &path];
+        publish.extend(files.iter().map(String::as_str));
+        self.done(&publish);
+    }
+
     /// The independent audit, which must find nothing wrong.
     pub fn audit(&self, name: &str) -> Value {
         let report: Value = serde_json::from_str(&self.done(&["audit", "--json", "--data", &self.path(name)])).unwrap();

@@ -1,5 +1,6 @@
 //! Chance that can be had again: its seed is printed, and `COMITY_SEED` repeats it.
 
+use std::io::Write;
 use std::time::Duration;
 
 /// A sequence of numbers that differs from run to run.
@@ -33,4 +34,10 @@ impl Moments {
 /// How often something is done: few times in every run of the tests, many by a variable.
 pub fn times(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).ok().and_then(|times| times.parse().ok()).unwrap_or(otherwise)
+}
+
+/// Says that a story is not told on this machine: straight to stderr, because what a test that passes prints is not shown.
+pub fn skipped(why: &str) {
+    let story = std::thread::current().name().unwrap_or_default().to_owned();
+    let _ = writeln!(std::io::stderr(), "skipped {story}: {why}");
 }

@@ -1,5 +1,13 @@
 //! Disks that lie and tear: sled deleted, cut and flipped, segments torn and damaged. The segments are the truth.
 
+use comity::config::Folder;
+use comity::frame::{self, place, unplace};
+use comity::segments::{Cursor, Replayed, SegmentReader, Segments};
+use prost::Message;
+use proto::entry::Entry;
+use proto::key::PublicKey;
+use proto::schema::{Kind, Publication};
+
 use crate::federation::{Federation, alter, wait_for_documents};
 
 fn filled() -> Federation {
@@ -90,4 +98,59 @@ fn a_store_of_a_newer_schema_is_refused_and_left_alone() {
     assert_eq!(code, 3);
     assert!(words.contains("schema 99") && words.contains("newer program"), "{words}");
     federation.audit("FI");
+}
+
+#[test]
+fn frames_that_a_member_hides_in_its_own_text_put_no_word_into_anothers_log() {
+    let federation = Federation::found(&["FI", "KE-LC01"]);
+    federation.replica("researcher");
+    federation.publish("FI", "note", "Ours.");
+    federation.publish("KE-LC01", "note", "Also true.");
+    let (finland, kenya) = (federation.start("FI", &[]), federation.start("KE-LC01", &[]));
+    let researcher = federation.start("researcher", &[&finland, &kenya]);
+    wait_for_documents(&[&researcher], 2);
+    let entries = researcher.status()["entries"].clone();
+    researcher.stop();
+
+    // What Kenya can sign, under the name of Finland's desk: as if it lay in a text of Kenya's, and damage right before it.
+    let folder = Folder::new(&federation.folder("researcher")).store().join("segments");
+    let closings: Vec<(PublicKey, u64, Vec<u8>)> = SegmentReader::new(&folder)
+        .replay(Cursor::default(), None)
+        .filter_map(|item| match item.unwrap() {
+            Replayed::Frame(frame) if frame.kind == frame::CLOSING => {
+                unplace(&frame.payload).map(|(log, size, closing)| (log, size, closing.to_vec()))
+            }
+            _ => None,
+        })
+        .collect();
+    let desk = |name: &str| {
+        let key = comity::keystore::find(&federation.folder(name), comity::keystore::KeyName::Desk);
+        key.unwrap().unwrap().public().unwrap()
+    };
+    let last = |log: PublicKey| closings.iter().rfind(|closing| closing.0 == log).unwrap().clone();
+    let ((log, size, _), (_, _, closing)) = (last(desk("FI")), last(desk("KE-LC01")));
+    let forged =
+        Publication { slug: "forged".to_owned(), version: 1, title: "Forged".to_owned(), ..Publication::default() };
+    let body = forged.encode_to_vec();
+    let entry = Entry::new(log, size, 1, Kind::LawSummary as u32, &body);
+    let packed = proto::body::pack(&body).unwrap();
+    let (mut segments, _) = Segments::open(&folder, frame::is_boundary).unwrap();
+    for arrival in [entries.as_u64().unwrap() + 1, u64::MAX] {
+        segments.append(frame::ENTRY, arrival, u64::MAX, entry.as_bytes()).unwrap();
+        segments.append(frame::BODY, arrival, u64::MAX, &place(&log, size, &packed)).unwrap();
+        segments.append(frame::CLOSING, arrival, u64::MAX, &place(&log, size + 1, &closing)).unwrap();
+    }
+    segments.sync().unwrap();
+    drop(segments);
+    std::fs::remove_dir_all(federation.folder("researcher").join("store/sled")).unwrap();
+
+    let researcher = federation.start("researcher", &[&finland, &kenya]);
+    assert_eq!(researcher.status()["entries"], entries);
+    federation.publish("FI", "later", "And on it goes.");
+    wait_for_documents(&[&finland, &researcher], 3);
+    assert_eq!(researcher.ask("/v1/documents/FI/forged").0, 404);
+    researcher.stop();
+    let (code, words) = federation.refused(&["audit", "--data", &federation.path("researcher")]);
+    assert_eq!(code, 1, "the audit names what nobody signed: {words}");
+    assert!(words.contains("entry") || words.contains("closing"), "{words}");
 }

@@ -2,6 +2,8 @@
 //! arrives in the end, and nobody honest is ever named.
 
 use proto::body::{Cut, revocation};
+use proto::digest::Digest;
+use proto::frontier::Claim;
 use proto::key::PublicKey;
 use proto::limits;
 use proto::message;
@@ -128,6 +130,71 @@ fn who_holds_less_than_it_says_is_named() {
     let named = format!("holds 4 entries of log {} and said 5", finland.desk.public());
     assert_eq!(sync_over(&mut newcomer, &node, boast), [named]);
     assert_eq!(newcomer.size(&finland.desk), 4, "what it holds is true and kept");
+}
+
+/// What a caller with all of Finland's library says of a peer that claims another root of it, and answers as `answers` says.
+fn other_root(mut answers: impl FnMut(schema::Chunk) -> Message) -> Vec<String> {
+    let (finland, node, mut reader) = published();
+    sync(&mut reader, &node);
+    let library = finland.desk.public();
+    let claim = |answer| {
+        vec![match answer {
+            Message::Hello(mut hello) => {
+                hello.frontier[0] ^= 1;
+                Message::Hello(hello)
+            }
+            Message::Frontier(mut frontier) => {
+                frontier.rows.iter_mut().find(|row| row.log == library.as_bytes()).unwrap().root[0] ^= 1;
+                Message::Frontier(frontier)
+            }
+            Message::Chunk(chunk) => answers(chunk),
+            other => other,
+        }]
+    };
+    let faults = sync_over(&mut reader, &node, claim);
+    assert_eq!(reader.replica.frontier(), node.replica.frontier(), "and nothing is lost");
+    faults
+}
+
+#[test]
+fn who_claims_another_root_and_shows_none_is_named() {
+    let (finland, ..) = published();
+    let named = format!("claimed another root of log {} at size 4 and showed none", finland.desk.public());
+    let another = Digest::of(b"another").as_bytes().to_vec();
+    assert_eq!(other_root(Message::Chunk), [named.as_str()], "our own entry, with its closing");
+    assert_eq!(other_root(|_| serve::refusal("not now")), [named.as_str()]);
+    assert_eq!(other_root(|chunk| Message::Chunk(schema::Chunk { closing: None, ..chunk })), [named.as_str()]);
+    let joined = |mut chunk: schema::Chunk| {
+        chunk.closing.as_mut().unwrap().proof = vec![another.clone()];
+        Message::Chunk(chunk)
+    };
+    assert_eq!(other_root(joined), [named.as_str()], "a proof that joins nothing");
+    let elsewhere = |chunk| Message::Chunk(schema::Chunk { from: 0, ..chunk });
+    assert_eq!(other_root(elsewhere), ["sent a run that was not asked for"]);
+}
+
+#[test]
+fn who_claims_another_root_that_the_author_signed_is_not_named_and_the_operator_reads_it() {
+    let (finland, node, mut reader) = published();
+    sync(&mut reader, &node);
+    // The library of a backup that was written to: another third summary, and then, larger, a fourth.
+    let (_, _, mut nodes) = founded(2);
+    let mut other = nodes.remove(0);
+    other.write(&finland.desk, &[summary("one"), summary("two"), summary("another three")]).unwrap();
+    let held = reader.replica.frontier();
+    sync(&mut reader, &other);
+    let waiting = format!("{}: the peer has another root at size 4", finland.desk.public());
+    assert_eq!(reader.replica.peers()["called"].waiting, [waiting.as_str()]);
+    // A mirror of that branch holds its four entries by a closing beyond them.
+    let small = other.replica.frontier();
+    other.write(&finland.desk, &[summary("four")]).unwrap();
+    let behind = |answer| match answer {
+        Message::Frontier(_) => vec![Message::Frontier(small.to_wire())],
+        other => vec![other],
+    };
+    assert!(sync_over(&mut reader, &other, behind).is_empty());
+    assert_eq!(reader.replica.peers()["called"].waiting, [waiting.as_str()]);
+    assert_eq!(reader.replica.frontier(), held, "of two branches we keep ours");
 }
 
 #[test]
@@ -352,6 +419,30 @@ fn a_caller_that_holds_more_is_called_back() {
     assert!(matches!(&effects[..], [Effect::Open(peer, Message::Hello(_))] if &**peer == "caller"));
     let state = &newcomer.replica.peers()["caller"];
     assert!(state.syncing);
+}
+
+#[test]
+fn of_a_claim_about_every_key_there_could_be_only_what_is_news_is_looked_at() {
+    let (_, node, newcomer) = published();
+    let ours = newcomer.replica.frontier();
+    let mut claim = node.replica.frontier().to_wire();
+    let is_known = |row: &schema::Row| PublicKey::from_bytes(&row.log).is_ok_and(|key| ours.rows.contains_key(&key));
+    let known = claim.rows.iter().filter(|row| is_known(row) && row.size > 0).count();
+    assert!(known > 0 && known < claim.rows.len(), "the newcomer knows identity keys, and no desk yet");
+    assert_eq!(ours.news_in(&claim).rows.len(), known);
+    let invented = |number: u64| schema::Row {
+        log: Digest::of(&number.to_be_bytes()).as_bytes().to_vec(),
+        size: u64::MAX,
+        root: vec![7; 32],
+        contested: false,
+    };
+    claim.rows.extend((0..(limits::FRONTIER_ROWS_MAX - claim.rows.len()) as u64).map(invented));
+    claim.rows.sort_by(|a, b| a.log.cmp(&b.log));
+    assert_eq!(ours.news_in(&claim).rows.len(), known);
+    assert!(node.replica.frontier().news_in(&claim).rows.is_empty());
+    assert!(Claim::from_wire(&claim).is_some_and(|claim| claim.rows.len() == limits::FRONTIER_ROWS_MAX));
+    claim.rows.push(invented(0));
+    assert!(Claim::from_wire(&claim).is_none(), "more rows than there can be");
 }
 
 #[test]

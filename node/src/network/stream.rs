@@ -1,6 +1,6 @@
 //! Streams for sync: messages, each preceded by its length, how many are answered at once, and how slow they may be.
 //!
-//! A parliament with a line of 64 kbit/s is an honest one. So slowness is an offence only far below that, a message has no
+//! A parliament with a line of 64 kbit/s is an honest one. So slowness is a fault only far below that, a message has no
 //! time of its own as long as bytes come and go, and what protects us from those who hold our answers is that one of them gives
 //! way when all places are taken: first whoever has two, then the slowest.
 
@@ -48,7 +48,7 @@ const SYNCS: Bound = Bound { name: "2 syncs of one peer at once", per_fault: 20 
 const SYNCS_OF_ALL: Bound = Bound { name: "32 syncs of all peers at once", per_fault: 0 };
 /// Faster than [`BEGUN_PER_SECOND`].
 const BEGUN: Bound = Bound { name: "20 syncs of one peer begun in a second", per_fault: 200 };
-/// The slowest, when another needed the place. A weak line is no offence.
+/// The slowest, when another needed the place. A weak line is no fault.
 const GAVE_WAY: Bound = Bound { name: "the slowest of 32 syncs gave way", per_fault: 0 };
 /// [`SYNC_IDLE`].
 const IDLE: Bound = Bound { name: "30 seconds of silence in a sync", per_fault: 5 };
@@ -138,7 +138,7 @@ impl SyncReader {
     /// The next message; `None` where the other side closed in order.
     pub async fn read(&mut self) -> Result<Option<Vec<u8>>, SyncError> {
         let mut head = [0; 4];
-        match wait(&self.place, SYNC_IDLE, self.stream.read_exact(&mut head)).await {
+        match wait(&self.place, FOR_A_BYTE, self.stream.read_exact(&mut head)).await {
             Ok(()) => {}
             Err(SyncError::Line(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             Err(error) => return Err(error),
@@ -149,17 +149,17 @@ impl SyncReader {
         if len > most {
             return Err(SyncError::TooLong(len));
         }
-        let (mut bytes, mut step, mut pace) = (Vec::new(), vec![0; STEP.min(len)], Pace::new());
+        let (mut bytes, mut step, mut pace) = (Vec::new(), vec![0; STEP.min(len)], Pace::new(uptime_ms()));
         while bytes.len() < len {
             let room = STEP.min(len - bytes.len());
             let into = step.get_mut(..room).unwrap_or_default();
-            let got = wait(&self.place, SYNC_IDLE, self.stream.read(into)).await?;
+            let got = wait(&self.place, FOR_A_BYTE, self.stream.read(into)).await?;
             if got == 0 {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
             bytes.extend_from_slice(step.get(..got).unwrap_or_default());
             self.came.fetch_add(got as u64, Ordering::Relaxed);
-            pace.moved(&self.place, got)?;
+            count(&self.place, &mut pace, got)?;
         }
         Ok(Some(bytes))
     }
@@ -168,25 +168,33 @@ impl SyncReader {
 impl SyncWriter {
     /// Sends a message. Returns once the line has taken it, so that a slow reader slows its sender.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), SyncError> {
-        let mut pace = Pace::new();
+        let mut pace = Pace::new(uptime_ms());
         let head = (bytes.len() as u32).to_be_bytes();
         for step in std::iter::once(head.as_slice()).chain(bytes.chunks(STEP)) {
-            wait(&self.place, SYNC_WINDOW, self.stream.write_all(step)).await?;
-            pace.moved(&self.place, step.len())?;
+            wait(&self.place, TO_BE_TAKEN, self.stream.write_all(step)).await?;
+            count(&self.place, &mut pace, step.len())?;
         }
-        wait(&self.place, SYNC_WINDOW, self.stream.flush()).await
+        wait(&self.place, TO_BE_TAKEN, self.stream.flush()).await
     }
 
     /// Closes in order.
     pub async fn close(mut self) {
-        let _ = wait(&self.place, SYNC_IDLE, self.stream.close()).await;
+        let _ = wait(&self.place, FOR_A_BYTE, self.stream.close()).await;
     }
 }
+
+/// How long the line is waited for, and what is said when that was in vain.
+type Patience = (Duration, fn() -> SyncError);
+
+/// [`SYNC_IDLE`].
+const FOR_A_BYTE: Patience = (SYNC_IDLE, || SyncError::Idle);
+/// [`SYNC_WINDOW`]: one step may be all that the lowest rate takes in it.
+const TO_BE_TAKEN: Patience = (SYNC_WINDOW, || SyncError::Slow);
 
 /// Waits for the line, but not for ever, and not where another needs the place.
 async fn wait<T>(
     place: &Option<Arc<Place>>,
-    longest: Duration,
+    (longest, in_vain): Patience,
     work: impl Future<Output = io::Result<T>>,
 ) -> Result<T, SyncError> {
     let told = async {
@@ -198,34 +206,38 @@ async fn wait<T>(
     tokio::select! {
         done = work => Ok(done?),
         () = told => Err(SyncError::GaveWay),
-        () = tokio::time::sleep(longest) => Err(if longest < SYNC_WINDOW { SyncError::Idle } else { SyncError::Slow }),
+        () = tokio::time::sleep(longest) => Err(in_vain()),
     }
 }
 
-/// How fast the bytes of one message move.
+/// Counts what moved, for the place and for the pace of its message.
+fn count(place: &Option<Arc<Place>>, pace: &mut Pace, bytes: usize) -> Result<(), SyncError> {
+    if let Some(place) = place {
+        place.moved.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+    if pace.keeps_up(uptime_ms(), bytes as u64) { Ok(()) } else { Err(SyncError::Slow) }
+}
+
+/// How fast the bytes of one message move. Pure: time is an argument.
 struct Pace {
-    since: Instant,
+    since_ms: u64,
     moved: u64,
 }
 
 impl Pace {
-    fn new() -> Pace {
-        Pace { since: Instant::now(), moved: 0 }
+    fn new(now_ms: u64) -> Pace {
+        Pace { since_ms: now_ms, moved: 0 }
     }
 
-    fn moved(&mut self, place: &Option<Arc<Place>>, bytes: usize) -> Result<(), SyncError> {
-        if let Some(place) = place {
-            place.moved.fetch_add(bytes as u64, Ordering::Relaxed);
+    /// Whether what moves reaches [`SYNC_RATE_MIN`] over every [`SYNC_WINDOW`].
+    fn keeps_up(&mut self, now_ms: u64, bytes: u64) -> bool {
+        self.moved += bytes;
+        if now_ms.saturating_sub(self.since_ms) < SYNC_WINDOW.as_millis() as u64 {
+            return true;
         }
-        self.moved += bytes as u64;
-        if self.since.elapsed() < SYNC_WINDOW {
-            return Ok(());
-        }
-        if self.moved < SYNC_RATE_MIN * SYNC_WINDOW.as_secs() {
-            return Err(SyncError::Slow);
-        }
-        *self = Pace::new();
-        Ok(())
+        let enough = self.moved >= SYNC_RATE_MIN * SYNC_WINDOW.as_secs();
+        *self = Pace::new(now_ms);
+        enough
     }
 }
 
@@ -314,7 +326,49 @@ mod tests {
 
     use libp2p::PeerId;
 
-    use super::{BEGUN, GAVE_WAY, Places, SYNCS, SYNCS_MAX, SYNCS_OF_ALL};
+    use super::{
+        BEGUN, FOR_A_BYTE, GAVE_WAY, IDLE, Pace, Place, Places, SLOW, SYNC_IDLE, SYNC_RATE_MIN, SYNC_WINDOW, SYNCS,
+        SYNCS_MAX, SYNCS_OF_ALL, SyncError, TO_BE_TAKEN, count, uptime_ms, wait,
+    };
+
+    /// The second in which a line that carries so many bytes a second is given up, of so many seconds.
+    fn given_up(bytes_a_second: u64, seconds: u64) -> Option<u64> {
+        let mut pace = Pace::new(0);
+        (1..=seconds).find(|second| !pace.keeps_up(second * 1000, bytes_a_second))
+    }
+
+    #[test]
+    fn whoever_moves_less_than_512_bytes_a_second_is_given_up_after_the_window_and_a_weak_line_is_not() {
+        let (window, day) = (SYNC_WINDOW.as_secs(), 24 * 3600);
+        assert_eq!((window, SYNC_RATE_MIN), (256, 512));
+        assert_eq!(given_up(1, day), Some(window));
+        assert_eq!(given_up(SYNC_RATE_MIN - 1, day), Some(window));
+        assert_eq!(given_up(SYNC_RATE_MIN, day), None);
+        assert_eq!(given_up(1024, day), None, "eight peers on a line of 64 kbit/s");
+        // A line that stalls for three minutes and then carries what it owes is an honest one.
+        let mut pace = Pace::new(0);
+        assert!(pace.keeps_up(180_000, 0) && pace.keeps_up(255_000, 128 * 1024) && pace.keeps_up(256_000, 1));
+        // What came in the first window is no credit for the next.
+        let mut pace = Pace::new(0);
+        assert!(pace.keeps_up(256_000, 1 << 30) && !pace.keeps_up(512_000, 1));
+    }
+
+    #[tokio::test]
+    async fn a_line_is_not_waited_for_without_end_and_whoever_gives_way_stops_at_once() {
+        let silence = || std::future::pending::<std::io::Result<()>>();
+        // The waiting itself, in a moment instead of half a minute.
+        let briefly = |(_, in_vain)| (Duration::from_millis(1), in_vain);
+        let idle = wait(&None, briefly(FOR_A_BYTE), silence()).await.unwrap_err();
+        let slow = wait(&None, briefly(TO_BE_TAKEN), silence()).await.unwrap_err();
+        assert_eq!((idle.bound(), slow.bound()), (Some(&IDLE), Some(&SLOW)));
+        assert_eq!((FOR_A_BYTE.0, SYNC_IDLE.as_secs(), TO_BE_TAKEN.0), (SYNC_IDLE, 30, SYNC_WINDOW));
+        let place = Some(Places::default().take(PeerId::random(), Instant::now(), 0).0.unwrap());
+        let told: &Place = place.as_ref().unwrap();
+        told.give_way.notify_one();
+        assert!(matches!(wait(&place, FOR_A_BYTE, silence()).await, Err(SyncError::GaveWay)));
+        assert!(count(&place, &mut Pace::new(uptime_ms()), 7).is_ok());
+        assert_eq!(told.moved.load(Ordering::Relaxed), 7, "by which the slowest is told");
+    }
 
     #[test]
     fn where_all_places_are_taken_the_slowest_gives_way_but_nobody_who_only_just_came() {

@@ -1,8 +1,8 @@
 //! The attacker: this test program, started once more with one of these attacks in its environment. It has the charter and an
 //! honest peer's records, as anyone can, no secret key of any member, and no manners.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use comity::reader::Records;
@@ -14,20 +14,21 @@ use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol, SwarmBuilder, identify, 
 use proto::charter::Charter;
 use proto::digest::Digest;
 use proto::frontier::Frontier;
-use proto::key::PublicKey;
+use proto::key::{PublicKey, SecretKey};
+use proto::limits;
 use proto::message;
 use proto::replica::Replica;
 use proto::schema;
 use proto::schema::sync_message::Message;
 use proto::serve::{self, Answer, Archive};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
-use super::by_way_of;
+use super::way;
 
-/// Where attackers call from.
-const ADDRESS: &str = "127.0.0.2";
-/// Names that call from one address; those who are more take the next addresses too.
-const FACES_PER_ADDRESS: usize = 4;
+/// Connections that one address opens before the next takes its place: more than it takes to be blocked.
+const CONNECTIONS_PER_ADDRESS: u32 = 1000;
+/// Time before it appears as another peer.
+const BETWEEN_PEERS: Duration = Duration::from_millis(100);
 /// Bytes that a message of sync may announce.
 const LARGE: usize = proto::limits::QUESTION_BYTES_MAX - 64;
 
@@ -51,11 +52,13 @@ struct Plan {
     log: PublicKey,
 }
 
-/// One name under which it appears.
-struct Face {
+/// A peer that it appears as, until the victim cuts the line or this is dropped.
+struct FalsePeer {
     control: libp2p_stream::Control,
     gossip: mpsc::Sender<Vec<u8>>,
     peer: PeerId,
+    /// Told whenever a sync that it answered ended.
+    answered: Arc<Notify>,
 }
 
 #[test]
@@ -77,18 +80,20 @@ fn life_of_an_attacker() {
         let plan = Plan::new();
         match attack.as_str() {
             "slow-readers" => on_streams(&plan, 20, 2, slow_reader).await,
-            "half-open" => on_streams(&plan, 2, 24, half_open).await,
-            "slow-writers" => on_streams(&plan, 2, 24, slow_writer).await,
-            "huge-frontiers" => on_streams(&plan, 4, 8, huge_frontier).await,
+            "slow-writers" => on_streams(&plan, 20, 2, slow_writer).await,
+            "half-open" => on_streams(&plan, 2, 2, half_open).await,
+            "many-streams" => on_streams(&plan, 2, 24, half_open).await,
+            "huge-frontiers" => on_streams(&plan, 4, 2, huge_frontier).await,
+            "invented-frontiers" => on_streams(&plan, 4, 3, invented_frontier).await,
             "endless-wants" => on_streams(&plan, 4, 2, endless_wants).await,
             "everything-again" => on_streams(&plan, 4, 2, everything_again).await,
             "gossip-valid" => gossip(&plan, true).await,
             "gossip-invalid" => gossip(&plan, false).await,
             "reconnects" => reconnects(&plan).await,
             "bombs" => serve_lies(&plan, bomb).await,
+            "sizes" => serve_lies(&plan, false_sizes).await,
             "roots" => serve_lies(&plan, false_roots).await,
             "withholds" => serve_lies(&plan, withhold).await,
-            "silence" => serve_lies(&plan, |_| Vec::new()).await,
             other => panic!("no attack is called {other}"),
         }
     });
@@ -124,12 +129,10 @@ impl Plan {
         Plan { victim, peer, federation, records: store.reader().archive(federation), frontier, log }
     }
 
-    fn victim_from(&self, from: &str) -> Multiaddr {
-        by_way_of(from, &self.victim.to_string()).parse().unwrap()
-    }
-
-    /// Appears under a new name, and calls again whenever the line is cut. Answers calls with `answers`, if it has any.
-    async fn face(&self, from: &str, answers: Option<Lie>) -> Face {
+    /// Appears as a new peer from a new address. Answers calls with `answers`, if it has any.
+    async fn appear(&self, answers: Option<Lie>) -> FalsePeer {
+        // Whoever was just cut off shall not be busy with nothing but its own handshakes.
+        tokio::time::sleep(BETWEEN_PEERS).await;
         let topic = IdentTopic::new(format!("comity/{}", self.federation));
         let version = format!("/comity/{}/1", self.federation);
         let mut swarm = SwarmBuilder::with_new_identity()
@@ -156,66 +159,85 @@ impl Plan {
             .build();
         swarm.behaviour_mut().gossip.subscribe(&topic).unwrap();
         let mut control = swarm.behaviour().stream.new_control();
+        let answered = Arc::new(Notify::new());
         if let Some(lie) = answers {
             let incoming = control.accept(StreamProtocol::new("/comity/sync/1")).unwrap();
-            tokio::spawn(answer_all(incoming, self.clone(), lie));
+            tokio::spawn(answer_all(incoming, self.clone(), lie, answered.clone()));
         }
         let (gossip, mut spoken) = mpsc::channel::<Vec<u8>>(64);
-        let (victim, peer) = (self.victim_from(from), *swarm.local_peer_id());
+        let (address, carrier) = way(&new_address(), &self.victim.to_string());
+        let (victim, peer): (Multiaddr, _) = (address.parse().unwrap(), *swarm.local_peer_id());
         let (met, meeting) = tokio::sync::oneshot::channel();
         tokio::spawn(async move {
-            let mut met = Some(met);
-            let mut again = tokio::time::interval(Duration::from_millis(500));
+            let (mut met, carrier) = (Some(met), tokio::spawn(carrier));
+            swarm.dial(victim).unwrap();
             loop {
                 tokio::select! {
-                    event = swarm.select_next_some() => {
-                        if let SwarmEvent::Behaviour(BehaviourEvent::Gossip(gossipsub::Event::Subscribed { .. })) = event {
+                    event = swarm.select_next_some() => match event {
+                        SwarmEvent::Behaviour(BehaviourEvent::Gossip(gossipsub::Event::Subscribed { .. })) => {
                             let _ = met.take().map(|met| met.send(()));
                         }
-                    }
-                    Some(bytes) = spoken.recv() => drop(swarm.behaviour_mut().gossip.publish(topic.clone(), bytes)),
-                    _ = again.tick() => {
-                        if swarm.connected_peers().next().is_none() {
-                            let _ = swarm.dial(victim.clone());
-                        }
-                    }
+                        SwarmEvent::ConnectionClosed { num_established: 0, .. }
+                        | SwarmEvent::OutgoingConnectionError { .. } => break,
+                        _ => {}
+                    },
+                    bytes = spoken.recv() => match bytes {
+                        Some(bytes) => drop(swarm.behaviour_mut().gossip.publish(topic.clone(), bytes)),
+                        None => break,
+                    },
                 }
             }
+            carrier.abort();
         });
         let _ = tokio::time::timeout(Duration::from_secs(10), meeting).await;
-        Face { control, gossip, peer }
+        FalsePeer { control, gossip, peer, answered }
     }
 }
 
-impl Face {
+impl FalsePeer {
+    fn is_cut_off(&self) -> bool {
+        self.gossip.is_closed()
+    }
+
     async fn open(&mut self, victim: PeerId) -> Option<Stream> {
         let opened = self.control.open_stream(victim, StreamProtocol::new("/comity/sync/1"));
         tokio::time::timeout(Duration::from_secs(5), opened).await.ok()?.ok()
     }
 }
 
+/// An address of loopback that nobody called from yet.
+fn new_address() -> String {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    address(LAST.fetch_add(1, Ordering::Relaxed))
+}
+
+fn address(number: u32) -> String {
+    format!("127.0.{}.{}", 1 + number / 250, 2 + number % 250)
+}
+
 // ------------------------------------------------------------------------------------------------- on streams
 
 type OnStream = fn(Plan, Stream) -> futures::future::BoxFuture<'static, Option<()>>;
 
-/// So many names, each with so many streams that all do the same, again and again.
-async fn on_streams(plan: &Plan, faces: usize, streams: usize, attack: OnStream) {
+/// So many peers, each with so many streams that all do the same, again and again; whoever is cut off comes as a new peer.
+async fn on_streams(plan: &Plan, peers: usize, streams: usize, attack: OnStream) {
     let mut lives = Vec::new();
-    for number in 0..faces {
+    for _ in 0..peers {
         let plan = plan.clone();
         lives.push(tokio::spawn(async move {
-            let address = format!("127.0.0.{}", 2 + number / FACES_PER_ADDRESS);
-            let mut face = plan.face(&address, None).await;
-            let mut open = tokio::task::JoinSet::new();
             loop {
-                while open.len() < streams {
-                    match face.open(plan.peer).await {
-                        Some(stream) => drop(open.spawn(attack(plan.clone(), stream))),
-                        None => break,
+                let mut peer = plan.appear(None).await;
+                let mut open = tokio::task::JoinSet::new();
+                while !peer.is_cut_off() {
+                    while open.len() < streams {
+                        match peer.open(plan.peer).await {
+                            Some(stream) => drop(open.spawn(attack(plan.clone(), stream))),
+                            None => break,
+                        }
                     }
-                }
-                if open.join_next().await.is_none() {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    if open.join_next().await.is_none() {
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
                 }
             }
         }));
@@ -295,6 +317,27 @@ fn huge_frontier(plan: Plan, mut stream: Stream) -> futures::future::BoxFuture<'
     })
 }
 
+/// A frontier with as many rows as one may have, each of a sound key that nobody knows; then the same in the next sync.
+fn invented_frontier(plan: Plan, mut stream: Stream) -> futures::future::BoxFuture<'static, Option<()>> {
+    static ROWS: OnceLock<Vec<schema::Row>> = OnceLock::new();
+    let invent = |number: u64| {
+        let seed = Digest::of(&number.to_be_bytes());
+        let log = SecretKey::from_seed(seed.as_bytes()).public().as_bytes().to_vec();
+        schema::Row { log, size: u64::MAX, root: seed.as_bytes().to_vec(), contested: false }
+    };
+    Box::pin(async move {
+        let rows = ROWS.get_or_init(|| {
+            let mut rows: Vec<_> = (0..limits::FRONTIER_ROWS_MAX as u64).map(invent).collect();
+            rows.sort_by(|a, b| a.log.cmp(&b.log));
+            rows
+        });
+        send(&mut stream, hello(&plan)).await?;
+        skip(&mut stream).await?;
+        send(&mut stream, Message::Frontier(schema::Frontier { rows: rows.clone(), editions: Vec::new() })).await?;
+        skip(&mut stream).await.map(drop)
+    })
+}
+
 /// The same want, for ever, in one sync.
 fn endless_wants(plan: Plan, mut stream: Stream) -> futures::future::BoxFuture<'static, Option<()>> {
     Box::pin(async move {
@@ -323,15 +366,17 @@ fn everything_again(plan: Plan, mut stream: Stream) -> futures::future::BoxFutur
 
 // ------------------------------------------------------------------------------------------------ connections
 
-/// Five hundred connections from one address, all at once, and again as they are closed. They never speak.
+/// Five hundred connections from one address, all at once, and again as they are closed. They never speak. An address that was
+/// blocked is followed by the next.
 async fn connections(victim: &str) {
-    let mut all = tokio::task::JoinSet::new();
+    let (mut all, mut opened) = (tokio::task::JoinSet::new(), 0);
     loop {
         while all.len() < 500 {
-            let to = victim.parse().unwrap();
+            let (from, to) = (format!("{}:0", address(opened / CONNECTIONS_PER_ADDRESS)), victim.parse().unwrap());
+            opened += 1;
             all.spawn(async move {
                 let socket = tokio::net::TcpSocket::new_v4().unwrap();
-                socket.bind("127.0.0.2:0".parse().unwrap()).ok()?;
+                socket.bind(from.parse().unwrap()).ok()?;
                 let stream = socket.connect(to).await.ok()?;
                 // Until the other side closes.
                 let _ = stream.readable().await;
@@ -345,9 +390,9 @@ async fn connections(victim: &str) {
 
 /// A few connections at a time that stop in the middle of the handshake.
 async fn handshakes(victim: &str) {
-    loop {
+    for opened in 0.. {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        socket.bind(format!("{}:0", address(opened / CONNECTIONS_PER_ADDRESS)).parse().unwrap()).unwrap();
         if let Ok(mut stream) = socket.connect(victim.parse().unwrap()).await {
             let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, b"\x13/multistream/1.0.0\n").await;
         }
@@ -355,27 +400,31 @@ async fn handshakes(victim: &str) {
     }
 }
 
-/// A new name, a connection, and off again; for ever.
+/// A new peer, a connection, and off again; for ever.
 async fn reconnects(plan: &Plan) {
-    let victim = plan.victim_from(ADDRESS);
     loop {
-        let mut swarm = SwarmBuilder::with_new_identity()
-            .with_tokio()
-            .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
-            .unwrap()
-            .with_behaviour(|_| ping::Behaviour::default())
-            .unwrap()
-            .build();
-        let _ = swarm.dial(victim.clone());
-        let met = async {
-            loop {
-                match swarm.select_next_some().await {
-                    SwarmEvent::ConnectionEstablished { .. } | SwarmEvent::OutgoingConnectionError { .. } => return,
-                    _ => {}
+        let (victim, carrier) = way(&new_address(), &plan.victim.to_string());
+        let carrier = tokio::spawn(carrier);
+        for _ in 0..CONNECTIONS_PER_ADDRESS {
+            let mut swarm = SwarmBuilder::with_new_identity()
+                .with_tokio()
+                .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
+                .unwrap()
+                .with_behaviour(|_| ping::Behaviour::default())
+                .unwrap()
+                .build();
+            let _ = swarm.dial(victim.parse::<Multiaddr>().unwrap());
+            let met = async {
+                loop {
+                    match swarm.select_next_some().await {
+                        SwarmEvent::ConnectionEstablished { .. } | SwarmEvent::OutgoingConnectionError { .. } => return,
+                        _ => {}
+                    }
                 }
-            }
-        };
-        let _ = tokio::time::timeout(Duration::from_secs(2), met).await;
+            };
+            let _ = tokio::time::timeout(Duration::from_secs(2), met).await;
+        }
+        carrier.abort();
     }
 }
 
@@ -386,23 +435,21 @@ async fn reconnects(plan: &Plan) {
 async fn gossip(plan: &Plan, valid: bool) {
     let head = plan.records.head(&plan.log).unwrap().unwrap();
     let truth = message::gossip_checkpoint(&head.closing.checkpoint);
-    let mut faces = Vec::new();
-    for _ in 0..3 {
-        faces.push(plan.face(ADDRESS, None).await);
-    }
-    let mut number = 0u64;
+    futures::future::join3(flood(plan, &truth, valid), flood(plan, &truth, valid), flood(plan, &truth, valid)).await;
+}
+
+async fn flood(plan: &Plan, truth: &[u8], valid: bool) {
     loop {
-        for face in &faces {
-            number += 1;
-            let junk = format!("{number} {}", face.peer);
-            let bytes = if valid {
-                [&truth[..], &[0x7a, junk.len() as u8], junk.as_bytes()].concat()
-            } else {
-                junk.into_bytes()
-            };
-            let _ = face.gossip.send(bytes).await;
+        let peer = plan.appear(None).await;
+        for number in 0u64.. {
+            let junk = format!("{number} {}", peer.peer);
+            let bytes =
+                if valid { [truth, &[0x7a, junk.len() as u8], junk.as_bytes()].concat() } else { junk.into_bytes() };
+            if peer.gossip.send(bytes).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
@@ -410,18 +457,28 @@ async fn gossip(plan: &Plan, valid: bool) {
 
 type Lie = fn(Message) -> Vec<Message>;
 
-/// Waits to be called, and answers with lies, under one name after the other.
+/// Waits to be called, and answers with lies. One stays until it is cut off; the others come as new peers after every lie.
 async fn serve_lies(plan: &Plan, lie: Lie) {
-    let mut seen = HashSet::new();
-    for _ in 0..3 {
-        seen.insert(plan.face(ADDRESS, Some(lie)).await.peer);
-    }
-    std::future::pending::<()>().await;
+    futures::future::join3(lie_as(plan, lie, true), lie_as(plan, lie, false), lie_as(plan, lie, false)).await;
 }
 
-async fn answer_all(mut incoming: libp2p_stream::IncomingStreams, plan: Plan, lie: Lie) {
+async fn lie_as(plan: &Plan, lie: Lie, stays: bool) {
+    loop {
+        let peer = plan.appear(Some(lie)).await;
+        tokio::select! {
+            () = peer.gossip.closed() => {}
+            () = peer.answered.notified(), if !stays => {}
+        }
+    }
+}
+
+async fn answer_all(mut incoming: libp2p_stream::IncomingStreams, plan: Plan, lie: Lie, answered: Arc<Notify>) {
     while let Some((_, stream)) = incoming.next().await {
-        tokio::spawn(answer(stream, plan.clone(), lie));
+        let (plan, answered) = (plan.clone(), answered.clone());
+        tokio::spawn(async move {
+            let _ = answer(stream, plan, lie).await;
+            answered.notify_one();
+        });
     }
 }
 
@@ -431,23 +488,40 @@ async fn answer(mut stream: Stream, plan: Plan, lie: Lie) -> Option<()> {
         stream.read_exact(&mut head).await.ok()?;
         let mut bytes = vec![0; u32::from_be_bytes(head) as usize];
         stream.read_exact(&mut bytes).await.ok()?;
-        let honest = match serve::answer(&plan.records, &plan.frontier, message::decode(&bytes)?).unwrap() {
-            Answer::One(message) => message,
+        match serve::answer(&plan.records, &plan.frontier, message::decode(&bytes)?).unwrap() {
+            Answer::One(message) => tell(&mut stream, message, lie).await?,
             Answer::Range(want) => {
-                serve::chunk(&plan.records, &PublicKey::from_bytes(&want.log).unwrap(), want.from, want.to).unwrap()
+                let (log, mut from) = (PublicKey::from_bytes(&want.log).unwrap(), want.from);
+                loop {
+                    let honest = serve::chunk(&plan.records, &log, from, want.to).unwrap();
+                    let (leaves, end) = match &honest {
+                        Message::Chunk(chunk) => (chunk.leaves.len() as u64, want.to.min(chunk.total)),
+                        _ => (0, 0),
+                    };
+                    from += leaves;
+                    tell(&mut stream, honest, lie).await?;
+                    if from >= end {
+                        break;
+                    }
+                }
             }
             Answer::Broken(_) => return None,
-        };
-        for message in lie(honest) {
-            send(&mut stream, message).await?;
         }
     }
+}
+
+async fn tell(stream: &mut Stream, honest: Message, lie: Lie) -> Option<()> {
+    for message in lie(honest) {
+        send(stream, message).await?;
+    }
+    Some(())
 }
 
 /// Bodies that say they are as long as their entries, and unpack to a gigabyte.
 fn bomb(message: Message) -> Vec<Message> {
     let Message::Chunk(mut chunk) = message else { return vec![message] };
-    for leaf in &mut chunk.leaves {
+    // As many as fit into a message.
+    for leaf in chunk.leaves.iter_mut().take(64) {
         leaf.body = bomb_frame(&leaf.body);
     }
     vec![Message::Chunk(chunk)]
@@ -474,21 +548,37 @@ fn bomb_frame(honest: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// A frontier of false roots and sizes, and chunks that are shorter than it says.
+/// A frontier that says there is more than there is, and for what is not there something else.
+fn false_sizes(message: Message) -> Vec<Message> {
+    match message {
+        Message::Frontier(mut frontier) => {
+            frontier.rows.iter_mut().for_each(|row| row.size += 1_000_000);
+            vec![Message::Frontier(frontier)]
+        }
+        Message::Refusal(_) => vec![Message::Chunk(schema::Chunk::default())],
+        other => vec![another_frontier(other)],
+    }
+}
+
+/// A frontier of true sizes and false roots.
 fn false_roots(message: Message) -> Vec<Message> {
     match message {
         Message::Frontier(mut frontier) => {
-            for row in &mut frontier.rows {
-                row.root[0] ^= 1;
-                row.size += 1000;
-            }
+            frontier.rows.iter_mut().for_each(|row| row.root[0] ^= 1);
             vec![Message::Frontier(frontier)]
         }
+        other => vec![another_frontier(other)],
+    }
+}
+
+/// A greeting after which the frontier is asked for.
+fn another_frontier(message: Message) -> Message {
+    match message {
         Message::Hello(mut hello) => {
             hello.frontier[0] ^= 1;
-            vec![Message::Hello(hello)]
+            Message::Hello(hello)
         }
-        other => vec![other],
+        other => other,
     }
 }
 

@@ -16,9 +16,9 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::federation::{Federation, Node, wait_until};
+use crate::federation::{Federation, Node, wait_for_documents, wait_until};
 
-/// Megabytes that an attack may cost its victim in memory, above what it had: the places of 32 syncs at 1.3 MB, the messages of
+/// Megabytes that an attack may cost its victim in memory at the worst moment, above what it had: the places of 32 syncs at 1.3 MB, the messages of
 /// a few peers, and what the allocator keeps.
 const GROWTH_MAX_MB: u64 = 160;
 
@@ -34,17 +34,23 @@ fn honest(federation: &Federation, name: &str, called: &Node) -> Node {
 /// An address that leads to the one given, so that every call by it comes from `from`. libp2p lets the system choose where its
 /// calls come from, and on loopback all of them come from 127.0.0.1.
 fn by_way_of(from: &str, address: &str) -> String {
+    let (way, carrier) = way(from, address);
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(carrier);
+    });
+    way
+}
+
+/// The same, and whoever carries what goes that way.
+fn way(from: &str, address: &str) -> (String, impl Future<Output = ()> + Send + use<>) {
     let mut parts: Vec<&str> = address.split('/').collect();
     let (from, to): (SocketAddr, SocketAddr) =
         (format!("{from}:0").parse().unwrap(), format!("{}:{}", parts[2], parts[4]).parse().unwrap());
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
-        runtime.block_on(carry(listener, from, to));
-    });
     (parts[2], parts[4]) = ("127.0.0.1", &port);
-    parts.join("/")
+    (parts.join("/"), carry(listener, from, to))
 }
 
 async fn carry(listener: std::net::TcpListener, from: SocketAddr, to: SocketAddr) {
@@ -141,14 +147,30 @@ fn wait_for_block(node: &Node) {
     });
 }
 
-/// Memory of a node that is in RAM, in megabytes.
-fn memory_mb(node: &Node) -> u64 {
+/// The most memory that a node had in RAM since it started or [`forget_peak`], in megabytes.
+fn peak_mb(node: &Node) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", node.pid())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
 }
 
-/// No honest peer is ever limited: they all have names of their own, the attacker's addresses are its own.
+/// What a node has in RAM now counts as its peak; gives that.
+fn forget_peak(node: &Node) -> u64 {
+    std::fs::write(format!("/proc/{}/clear_refs", node.pid()), "5").unwrap();
+    peak_mb(node)
+}
+
+/// Documents that are published while someone attacks.
+const MEANWHILE: u64 = 3;
+
+/// Finland publishes some more.
+fn publish_meanwhile(federation: &Federation) {
+    for number in 0..MEANWHILE {
+        federation.publish("FI", &format!("meanwhile-{number}"), "Nobody could keep it back.");
+    }
+}
+
+/// No honest peer is ever blocked: each has a key of its own, and the attacker's addresses are its own.
 fn nobody_honest_is_blocked(victim: &Node, honest: &[&Node]) {
     let peers = victim.get("/v1/peers");
     for one in peers["limited"].as_array().unwrap() {
@@ -157,28 +179,30 @@ fn nobody_honest_is_blocked(victim: &Node, honest: &[&Node]) {
     }
 }
 
-/// The story of most attacks: Finland is attacked while a researcher follows it. The bound is met and shown, a document that is
-/// published meanwhile arrives, memory stays within its own, and the records are sound.
-fn attacked(attack: &str, bound: &str, is_offence: bool) {
-    attacked_on(&stage(), attack, bound, is_offence);
+/// The story of most attacks: Finland is attacked while a researcher follows it. The bound is met and shown, documents that are
+/// published meanwhile arrive, whoever commits a fault is blocked, memory stays within its bound, and the records are sound.
+/// Gives what Finland said.
+fn attacked(attack: &str, bound: &str, is_fault: bool) -> String {
+    attacked_on(&stage(), attack, bound, is_fault)
 }
 
 /// The same where the stage holds more than usual.
-fn attacked_on(federation: &Federation, attack: &str, bound: &str, is_offence: bool) {
+fn attacked_on(federation: &Federation, attack: &str, bound: &str, is_fault: bool) -> String {
     let finland = federation.start("FI", &[]);
     let researcher = honest(federation, "researcher", &finland);
     let documents = finland.status()["documents"].as_u64().unwrap();
-    crate::federation::wait_for_documents(&[&finland, &researcher], documents);
-    let before = memory_mb(&finland);
+    wait_for_documents(&[&finland, &researcher], documents);
+    let before = forget_peak(&finland);
     let _attacker = Attacker::start(federation, attack, &finland, "copy");
     wait_for_bound(&finland, bound);
-    if is_offence {
+    publish_meanwhile(federation);
+    wait_for_documents(&[&finland, &researcher], documents + MEANWHILE);
+    if is_fault {
         wait_for_block(&finland);
     }
-    federation.publish("FI", "meanwhile", "Nobody could keep it back.");
-    crate::federation::wait_for_documents(&[&finland, &researcher], documents + 1);
-    let growth = memory_mb(&finland).saturating_sub(before);
+    let growth = peak_mb(&finland).saturating_sub(before);
     assert!(growth < GROWTH_MAX_MB, "{attack} cost {growth} MB");
     nobody_honest_is_blocked(&finland, &[&researcher]);
     federation.audit_all(&["FI", "researcher"]);
+    finland.words()
 }
