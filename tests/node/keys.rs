@@ -262,7 +262,7 @@ fn keys_that_do_not_open_are_named_and_nothing_is_half_done() {
         (good.replace("MI", "!!"), "damaged"),
         (wrap(&altered), "first line names"),
         (wrap(&altered[..100]), "damaged"),
-        (good.replace(&first, &pem(&federation, "identity").lines().next().unwrap().to_owned()), "first line names"),
+        (good.replace(&first, pem(&federation, "identity").lines().next().unwrap()), "first line names"),
         ("x".repeat(100_000), "no key in PEM"),
     ];
     for (text, why) in wrong {
