@@ -22,7 +22,7 @@ const TURN_BYTES: usize = comity::sync::ANSWERS_KIB_MAX * 1024;
 
 /// Everything a peer says to an empty replica.
 fn answers(stage: &Stage, source: &Path) -> Dialogue {
-    let (keeper, _, _) = Keeper::open(&Folder::new(source), false).unwrap();
+    let (keeper, _, _) = Keeper::open(&Folder::new(source)).unwrap();
     let mut replica = Replica::new(stage.keys.charter.clone());
     let records = keeper.reader().archive(keeper.federation());
     let heard = dialogue::sync(&mut replica, &records, &keeper.view().frontier);
@@ -32,7 +32,7 @@ fn answers(stage: &Stage, source: &Path) -> Dialogue {
 
 /// The node's own judging and keeping, fed from memory: seconds, and turns with an fsync.
 fn fed(folder: &Path, answers: &[Vec<u8>]) -> (f64, usize) {
-    let (mut keeper, _, _) = Keeper::open(&Folder::new(folder), false).unwrap();
+    let (mut keeper, _, _) = Keeper::open(&Folder::new(folder)).unwrap();
     let peer: Peer = "peer".into();
     let (mut inputs, mut bytes, mut turns) = (vec![Input::Connected(peer.clone())], 0, 0);
     let began = Instant::now();

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use comity::config::Folder;
-use comity::keystore::{self, KeyName};
+use comity::keystore::{KeyName, Secrets};
+use comity::passphrase::{Passphrases, Source};
 use comity::store::Store;
 use prost::Message;
 use proto::body::{self, Open, Purpose};
@@ -158,7 +159,9 @@ impl Keys {
     /// Reads them from the members' folders.
     pub fn of(federation: &Federation) -> Keys {
         let charter = Arc::new(Folder::new(&federation.folder(MEMBERS[0])).charter().unwrap());
-        let read = |code: &&str, name| keystore::read(&federation.folder(code), name).unwrap().unwrap();
+        let mut nowhere = Passphrases::new(Source::Nowhere);
+        let mut read =
+            |code: &&str, name| Secrets::of(&federation.folder(code), &mut nowhere).open(name).unwrap().unwrap();
         let desks = MEMBERS.iter().map(|code| (read(code, KeyName::Identity), read(code, KeyName::Desk))).collect();
         Keys { charter, desks }
     }

@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use comity::config::Folder;
 use comity::keeper::Keeper;
-use comity::keystore::{self, KeyName};
+use comity::keystore::{KeyName, Secrets};
 use comity::network::{self, Bounds, Event, Network, NetworkConfig};
+use comity::passphrase::{Passphrases, Source};
 use proto::message;
 use proto::replica::Replica;
 use proto::schema::sync_message::Message;
@@ -26,7 +27,7 @@ const NEW: u64 = 100;
 async fn connect(stage: &Stage, node: &Node) -> (Network, Peer) {
     let folder = stage.federation.folder("caller");
     let config = NetworkConfig {
-        key: keystore::read(&folder, KeyName::Peer).unwrap().unwrap(),
+        key: Secrets::of(&folder, &mut Passphrases::new(Source::Nowhere)).open(KeyName::Peer).unwrap().unwrap(),
         federation: stage.keys.charter.id(),
         listen: Vec::new(),
         announce: Vec::new(),
@@ -49,7 +50,7 @@ async fn connect(stage: &Stage, node: &Node) -> (Network, Peer) {
 fn no_op(stage: &Stage, documents: u64) -> (f64, u64) {
     let name = format!("equal-{documents}");
     let (folder, _) = stage.holding(&name, documents);
-    let (keeper, _, _) = Keeper::open(&Folder::new(&folder), false).unwrap();
+    let (keeper, _, _) = Keeper::open(&Folder::new(&folder)).unwrap();
     let digests = (0..ROUNDS).map(|_| {
         let began = Instant::now();
         let digest = keeper.view().frontier.digest();
@@ -103,7 +104,7 @@ pub fn no_op_sync(stage: &Stage, table: &mut Table) {
 pub fn resync(stage: &Stage, table: &mut Table) {
     let folder = stage.federation.folder("fed");
     let mut replica = Replica::new(stage.keys.charter.clone());
-    let (keeper, _, _) = Keeper::open(&Folder::new(&folder), false).unwrap();
+    let (keeper, _, _) = Keeper::open(&Folder::new(&folder)).unwrap();
     keeper.close().unwrap();
     let (store, _) = comity::store::Store::open(&Folder::new(&folder).store(), &stage.keys.charter.id()).unwrap();
     for (key, log, bodies) in store.logs().unwrap() {
@@ -111,7 +112,7 @@ pub fn resync(stage: &Stage, table: &mut Table) {
     }
     store.close().unwrap();
     fill(&folder, &stage.keys, &stage.corpus, stage.documents, stage.documents + NEW);
-    let (keeper, _, _) = Keeper::open(&Folder::new(&folder), false).unwrap();
+    let (keeper, _, _) = Keeper::open(&Folder::new(&folder)).unwrap();
     let records = keeper.reader().archive(keeper.federation());
     let heard = dialogue::sync(&mut replica, &records, &keeper.view().frontier);
     assert_eq!(replica.frontier().digest(), keeper.view().frontier.digest());

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use comity::config::Folder;
 use comity::node::{Node, Started};
+use comity::passphrase::{Passphrases, Source};
 use futures::StreamExt;
 use libp2p::gossipsub::{self, IdentTopic, MessageAuthenticity, ValidationMode};
 use libp2p::swarm::SwarmEvent;
@@ -37,7 +38,7 @@ pub async fn serve(folder: &Path, peers: &[&Node]) -> Started {
     config.network.listen = vec!["/ip4/127.0.0.1/tcp/0".to_owned()];
     config.network.allow_private = true;
     config.network.peers = peers.iter().map(|peer| peer.network().listen[0].clone()).collect();
-    Node::start(&folder, config, false).await.unwrap()
+    Node::start(&folder, config, Passphrases::new(Source::Nowhere), false).await.unwrap()
 }
 
 /// Starts nodes that all know each other, and waits until all are connected and gossip reaches everyone.

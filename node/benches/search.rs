@@ -43,7 +43,7 @@ fn timed(mut ask: impl FnMut(&str) -> u64, questions: &[String]) -> ((f64, f64),
 /// The same questions in this process.
 fn within(stage: &Stage, questions: &[(&str, Vec<String>)]) -> Vec<((f64, f64), Vec<u64>)> {
     let folder = Folder::new(&stage.federation.folder("source"));
-    let (keeper, _, _) = Keeper::open(&folder, false).unwrap();
+    let (keeper, _, _) = Keeper::open(&folder).unwrap();
     let (index, _) = Index::open(&folder.index(), keeper.view().counts.arrival).unwrap();
     let library = Library { reader: keeper.reader(), view: keeper.view(), searcher: index.searcher() };
     let ask = |question: &str| library.search(question, &Filters::default(), HITS, 0).unwrap().total;

@@ -5,6 +5,7 @@
 
 mod check;
 mod demo;
+mod passphrase;
 mod read;
 mod run;
 mod setup;
@@ -18,6 +19,7 @@ use clap::{Args, Parser, Subcommand};
 use thiserror::Error;
 
 use crate::config::Folder;
+use crate::passphrase::{Passphrases, Source};
 
 /// A node of an inter-parliamentary knowledge-exchange federation.
 #[derive(Debug, Parser)]
@@ -35,6 +37,15 @@ struct Data {
     data: Option<PathBuf>,
 }
 
+/// Where the passphrase of encrypted keys comes from.
+#[derive(Debug, Args)]
+struct Keys {
+    /// Read the keys' passphrase from this file descriptor, its first line; otherwise the systemd credential comity-passphrase
+    /// is taken, or a person at the terminal is asked
+    #[arg(long, value_name = "N")]
+    passphrase_fd: Option<u32>,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// A small federation on this machine: real nodes, each its own process, on the sample documents
@@ -44,6 +55,8 @@ enum Command {
     /// Found a federation
     #[command(subcommand)]
     Charter(setup::Charter),
+    /// Change the passphrase of a data folder's keys, or encrypt plain ones
+    Passphrase(passphrase::Change),
     /// Bind a data folder to a federation
     Join(setup::Join),
     /// Run the node
@@ -107,6 +120,12 @@ impl Data {
     }
 }
 
+impl Keys {
+    fn passphrases(&self) -> Passphrases {
+        Passphrases::new(Source::find(self.passphrase_fd))
+    }
+}
+
 /// Runs the command line.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -117,6 +136,7 @@ pub fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Init(init) => init.run(),
         Command::Charter(charter) => charter.run(),
+        Command::Passphrase(change) => change.run(),
         Command::Join(join) => join.run(),
         Command::Run(run) => run.run(),
         Command::Publish(publish) => publish.run(),

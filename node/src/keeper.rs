@@ -24,10 +24,11 @@ use proto::work;
 use thiserror::Error;
 
 use crate::conduct::uptime_ms;
-use crate::config::{Config, ConfigError, Folder};
+use crate::config::{Config, ConfigError, Folder, MemberConfig};
 use crate::disk::{self, DataFolder, DiskError};
 use crate::fence::{Fence, FenceError, Verdict};
-use crate::keystore::{self, KeyError, KeyName};
+use crate::keystore::{self, KeyError, KeyName, Secrets};
+use crate::passphrase::{Passphrases, Source};
 use crate::reader::Reader;
 use crate::rows::{Says, StoreError, WorkRow, fold};
 use crate::segments::Cursor;
@@ -147,6 +148,12 @@ impl PartialEq for View {
     }
 }
 
+/// What opening a folder to write takes beside its keys.
+#[derive(Clone, Copy)]
+struct Writing {
+    override_fence: bool,
+}
+
 /// The owner.
 pub struct Keeper {
     _lock: DataFolder,
@@ -167,12 +174,35 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Opens a data folder that was set up and joined to a federation. The words say what was mended.
-    pub fn open(folder: &Folder, override_fence: bool) -> Result<(Keeper, Config, Vec<String>), KeeperError> {
+    /// Opens a data folder that was set up and joined to a federation, to read. The words say what was mended.
+    pub fn open(folder: &Folder) -> Result<(Keeper, Config, Vec<String>), KeeperError> {
+        let mut nowhere = Passphrases::new(Source::Nowhere);
+        Keeper::open_with(folder, &mut Secrets::of(folder.path(), &mut nowhere), None)
+    }
+
+    /// The same to write too: with the desk key, and with the identity key only where the governance log is still to be begun.
+    pub fn open_to_write(
+        folder: &Folder,
+        secrets: &mut Secrets<'_>,
+        override_fence: bool,
+    ) -> Result<(Keeper, Config, Vec<String>), KeeperError> {
+        Keeper::open_with(folder, secrets, Some(Writing { override_fence }))
+    }
+
+    fn open_with(
+        folder: &Folder,
+        secrets: &mut Secrets<'_>,
+        writing: Option<Writing>,
+    ) -> Result<(Keeper, Config, Vec<String>), KeeperError> {
         let config = folder.config()?;
         let charter = Arc::new(folder.charter()?);
         let federation = charter.id();
         let lock = DataFolder::lock(folder.path())?;
+        // Before the store, which may take long: a wrong passphrase is told at once.
+        let desk = match (&config.member, writing) {
+            (Some(_), Some(_)) => secrets.open(KeyName::Desk)?,
+            _ => None,
+        };
         let (store, mut opened) = Store::open(&folder.store(), &federation)?;
         let behind = store.clock_ms().saturating_sub(now_ms());
         if behind > CLOCK_BEHIND_MS {
@@ -208,7 +238,7 @@ impl Keeper {
             learned: Vec::new(),
         };
         if let Some(member) = &config.member {
-            keeper.take_keys(&charter, &member.code, &member.desk, override_fence)?;
+            keeper.take_keys(&charter, member, desk, secrets, writing, &mut opened.notes)?;
         }
         Ok((keeper, config, opened.notes))
     }
@@ -363,27 +393,29 @@ impl Keeper {
     fn take_keys(
         &mut self,
         charter: &Charter,
-        code: &str,
-        desk: &str,
-        override_fence: bool,
+        member: &MemberConfig,
+        desk: Option<SecretKey>,
+        secrets: &mut Secrets<'_>,
+        writing: Option<Writing>,
+        notes: &mut Vec<String>,
     ) -> Result<(), KeeperError> {
-        self.member = Some(code.to_owned());
-        let identity = keystore::read(self.folder.path(), KeyName::Identity)?;
-        let desk_key = keystore::read(self.folder.path(), KeyName::Desk)?;
-        self.desk = desk_key.as_ref().map(SecretKey::public);
-        for key in [&identity, &desk_key].into_iter().flatten() {
-            self.own.insert(key.public());
-            self.replica.hold_key(key.clone());
+        self.member = Some(member.code.clone());
+        self.desk = desk.as_ref().map(SecretKey::public);
+        // A log is one's own where its secret key is here, opened or not. A damaged file of a key that is not needed stops nobody.
+        for name in [KeyName::Identity, KeyName::Desk] {
+            match secrets.public(name) {
+                Ok(public) => self.own.extend(public),
+                Err(error) => notes.push(error.to_string()),
+            }
         }
+        let override_fence = writing.is_some_and(|writing| writing.override_fence);
         for log in self.own.clone() {
             self.check_fence(&log, override_fence)?;
         }
-        if self.recovering.is_empty()
-            && let (Some(identity), Some(desk_key)) = (identity, desk_key)
-        {
-            self.open_logs(charter, code, desk, &identity.public(), &desk_key.public())?;
-        }
-        Ok(())
+        let Some(desk) = desk else { return Ok(()) };
+        let key = desk.public();
+        self.replica.hold_key(desk);
+        if self.recovering.is_empty() { self.open_logs(charter, member, &key, secrets, notes) } else { Ok(()) }
     }
 
     fn check_fence(&mut self, log: &PublicKey, override_fence: bool) -> Result<(), KeeperError> {
@@ -410,36 +442,57 @@ impl Keeper {
         Ok(self.fence.advance(log, log_state.size(), &log_state.tree().root())?)
     }
 
-    /// Entries 0 of both logs and the delegation of the desk, where they are not yet there: the first words of a member.
+    /// Entries 0 of both logs and the delegation of the desk, where they are not yet there: the first words of a member. Only the
+    /// governance log's need the identity key.
     fn open_logs(
         &mut self,
         charter: &Charter,
-        code: &str,
-        desk: &str,
-        identity: &PublicKey,
+        member: &MemberConfig,
         desk_key: &PublicKey,
+        secrets: &mut Secrets<'_>,
+        notes: &mut Vec<String>,
     ) -> Result<(), KeeperError> {
-        let Some(member) = charter.member(code).filter(|member| member.identity_key == *identity) else {
-            return Ok(()); // not (yet) a member: it reads like everyone else
-        };
-        let governance = self.replica.log(identity).map_or(0, |log| log.size());
-        if governance == 0 {
+        let Some(listed) = charter.member(&member.code) else { return Ok(()) };
+        let identity = listed.identity_key;
+        if self.replica.log(&identity).map_or(0, |log| log.size()) == 0 {
+            if secrets.public(KeyName::Identity)?.is_some_and(|public| public != identity) {
+                return Ok(()); // not (yet) a member: it reads like everyone else
+            }
+            let Some(secret) = secrets.open(KeyName::Identity)? else {
+                let path = KeyName::Identity.path(self.folder.path());
+                notes.push(format!(
+                    "the governance log of {} is not begun here: bring back {}, or wait until a peer brings that log",
+                    member.code,
+                    path.display()
+                ));
+                return Ok(());
+            };
+            if secret.public() != identity {
+                return Ok(());
+            }
+            if self.own.insert(identity) {
+                self.check_fence(&identity, false)?;
+            }
+            if !self.recovering.is_empty() {
+                return Ok(());
+            }
+            self.replica.hold_key(secret);
             let open = Open {
                 purpose: Purpose::Governance,
-                member: code.to_owned(),
-                identity_key: *identity,
-                successor_digest: Some(member.successor_digest),
+                member: member.code.clone(),
+                identity_key: identity,
+                successor_digest: Some(listed.successor_digest),
                 predecessor: None,
             };
             let opening = (Kind::Open as u32, open.to_body(keystore::random()?));
-            let delegation = (Kind::Delegate as u32, body::delegation(desk_key, desk, keystore::random()?));
-            self.turn(vec![Input::Write { log: *identity, bodies: vec![opening, delegation] }])?;
+            let delegation = (Kind::Delegate as u32, body::delegation(desk_key, &member.desk, keystore::random()?));
+            self.turn(vec![Input::Write { log: identity, bodies: vec![opening, delegation] }])?;
         }
         if self.replica.log(desk_key).is_some_and(|log| log.size() == 0) {
             let open = Open {
                 purpose: Purpose::Publication,
-                member: code.to_owned(),
-                identity_key: *identity,
+                member: member.code.clone(),
+                identity_key: identity,
                 successor_digest: None,
                 predecessor: None,
             };

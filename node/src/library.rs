@@ -153,6 +153,7 @@ impl Library {
                 root: row.root.to_string(),
                 contested: row.contested,
                 vkey: note::vkey(&checkpoint::origin(&self.view.frontier.federation, key), key),
+                fingerprint: key.fingerprint(),
             });
         }
         logs.sort_by(|a, b| (&a.member, &a.purpose, &a.key).cmp(&(&b.member, &b.purpose, &b.key)));
@@ -172,6 +173,7 @@ impl Library {
                 name: member.name.clone(),
                 signer: member.signer,
                 identity_key: member.identity_key.to_string(),
+                fingerprint: member.identity_key.fingerprint(),
                 documents: self.reader.works(&member.code, WORKS_MAX)?.len() as u64,
                 logs: logs.remove(&member.code).unwrap_or_default(),
             });

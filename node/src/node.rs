@@ -21,8 +21,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::config::{Config, Folder};
 use crate::keeper::{Keeper, KeeperError, PublishError, Published, View};
-use crate::keystore::{self, KeyError, KeyName};
+use crate::keystore::{self, KeyError, KeyName, Secrets};
 use crate::network::{self, Bounds, Event, Network, NetworkConfig, NetworkError, NetworkStatus};
+use crate::passphrase::Passphrases;
 use crate::reader::Reader;
 use crate::sync::{self, ANSWERS_KIB_MAX, Heard, QUESTIONS_MAX};
 
@@ -90,14 +91,25 @@ pub struct Started {
 }
 
 impl Node {
-    /// Starts the node of a folder. `config` is what the operator decided, after what the command line overrides.
-    pub async fn start(folder: &Folder, config: Config, override_fence: bool) -> Result<Started, NodeError> {
+    /// Starts the node of a folder. `config` is what the operator decided, after what the command line overrides. The
+    /// passphrases are forgotten once the keys are open.
+    pub async fn start(
+        folder: &Folder,
+        config: Config,
+        mut passphrases: Passphrases,
+        override_fence: bool,
+    ) -> Result<Started, NodeError> {
         let folder = folder.clone();
         let opening = folder.clone();
-        let opened = tokio::task::spawn_blocking(move || Keeper::open(&opening, override_fence)).await;
-        let (keeper, _, notes) = opened.map_err(|error| NodeError::Thread(error.to_string()))??;
-        let peer_key = keystore::read(folder.path(), KeyName::Peer)?
-            .ok_or_else(|| NodeError::NoPeerKey(folder.path().display().to_string()))?;
+        let opened = tokio::task::spawn_blocking(move || {
+            let peer_key = keystore::find(opening.path(), KeyName::Peer)?
+                .ok_or_else(|| NodeError::NoPeerKey(opening.path().display().to_string()))?
+                .open(&mut passphrases)?;
+            let mut secrets = Secrets::of(opening.path(), &mut passphrases);
+            let (keeper, _, notes) = Keeper::open_to_write(&opening, &mut secrets, override_fence)?;
+            Ok::<_, NodeError>((peer_key, keeper, notes))
+        });
+        let (peer_key, keeper, notes) = opened.await.map_err(|error| NodeError::Thread(error.to_string()))??;
         let mut registry = Registry::default();
         let settings = NetworkConfig {
             key: peer_key,

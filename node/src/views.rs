@@ -126,6 +126,9 @@ pub struct Log {
     pub contested: bool,
     /// The key as other transparency tools take it.
     pub vkey: String,
+    /// The key as two people compare it over the telephone.
+    #[serde(default)]
+    pub fingerprint: String,
 }
 
 /// All of them.
@@ -146,6 +149,9 @@ pub struct Member {
     pub signer: bool,
     /// Its identity key, in hex.
     pub identity_key: String,
+    /// The same as two people compare it over the telephone.
+    #[serde(default)]
+    pub fingerprint: String,
     /// Works it published.
     pub documents: u64,
     /// Its logs.

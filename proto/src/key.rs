@@ -5,12 +5,12 @@ use std::cell::Cell;
 use std::fmt;
 use std::str::FromStr;
 
-use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, spki::der::pem::LineEnding};
+use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes, spki::der::pem::LineEnding};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::digest::{from_hex, write_hex};
+use crate::digest::{Digest, from_hex, write_hex};
 
 /// The name of a log, of a member's voice, of a desk: 32 bytes that are a sound Ed25519 public key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +61,18 @@ impl PublicKey {
         &self.0
     }
 
+    /// What two people compare over the telephone: SHA-256 of the 32 bytes, read as eight big-endian numbers of 32 bits, and of
+    /// each its last four decimal digits. Digits, because every language says them alike; 106 bits of them, so that nobody
+    /// finds a second key with the fingerprint of a first.
+    pub fn fingerprint(&self) -> String {
+        let Digest(hash) = Digest::of(&self.0);
+        let groups = hash.chunks_exact(4).map(|four| {
+            let number = four.iter().fold(0u32, |number, byte| number << 8 | u32::from(*byte));
+            format!("{:04}", number % 10_000)
+        });
+        groups.collect::<Vec<String>>().join(" ")
+    }
+
     /// RFC 8032 verification with the stricter checks of `verify_strict`.
     pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), KeyError> {
         let point = VerifyingKey::from_bytes(&self.0).map_err(|_| KeyError::Public)?;
@@ -84,9 +96,10 @@ impl SecretKey {
         self.0.sign(message).to_bytes()
     }
 
-    /// PKCS#8 PEM, unencrypted (RFC 8410).
+    /// PKCS#8 PEM, unencrypted (RFC 8410). Without the public half: version 2, which has it, OpenSSL 3.0 does not read.
     pub fn to_pem(&self) -> Zeroizing<String> {
-        self.0.to_pkcs8_pem(LineEnding::LF).unwrap_or_else(|_| Zeroizing::new(String::new()))
+        let alone = KeypairBytes { secret_key: self.0.to_bytes(), public_key: None };
+        alone.to_pkcs8_pem(LineEnding::LF).unwrap_or_else(|_| Zeroizing::new(String::new()))
     }
 
     /// From PKCS#8 PEM.

@@ -37,6 +37,11 @@ pub struct Ended {
 }
 
 impl Federation {
+    /// A stage on which nobody founded anything yet.
+    pub fn bare() -> Federation {
+        Federation { home: tempfile::tempdir().unwrap() }
+    }
+
     /// Founds a federation whose members have these codes.
     pub fn found(codes: &[&str]) -> Federation {
         Federation::found_in(tempfile::tempdir().unwrap(), codes)
@@ -174,8 +179,10 @@ impl Federation {
         let words = self.home.path().join(format!("{name}.stderr"));
         let said = std::fs::File::create(&words).unwrap();
         run.args(["run", "--data", &self.path(name), "--http", "127.0.0.1:0"]);
-        run.args(options)
-            .env("COMITY_LOG", std::env::var("COMITY_LOG").unwrap_or_else(|_| "error,comity=info".to_owned()));
+        run.args(options);
+        if !run.get_envs().any(|(name, _)| name == "COMITY_LOG") {
+            run.env("COMITY_LOG", std::env::var("COMITY_LOG").unwrap_or_else(|_| "error,comity=info".to_owned()));
+        }
         for peer in peers {
             run.args(["--peer", peer]);
         }

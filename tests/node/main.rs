@@ -11,6 +11,7 @@ mod disk;
 mod faults;
 mod federation;
 mod hostile;
+mod keys;
 mod kill;
 mod memory;
 mod moments;

@@ -124,8 +124,8 @@ fn frames_that_a_member_hides_in_its_own_text_put_no_word_into_anothers_log() {
         })
         .collect();
     let desk = |name: &str| {
-        let key = comity::keystore::read(&federation.folder(name), comity::keystore::KeyName::Desk);
-        key.unwrap().unwrap().public()
+        let key = comity::keystore::find(&federation.folder(name), comity::keystore::KeyName::Desk);
+        key.unwrap().unwrap().public().unwrap()
     };
     let last = |log: PublicKey| closings.iter().rfind(|closing| closing.0 == log).unwrap().clone();
     let ((log, size, _), (_, _, closing)) = (last(desk("FI")), last(desk("KE-LC01")));

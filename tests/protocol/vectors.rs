@@ -71,13 +71,14 @@ fn keys() {
             "name": name,
             "key_id": format!("{:08x}", note::key_id(name, &secret.public())),
             "vkey": note::vkey(name, &secret.public()),
+            "fingerprint": secret.public().fingerprint(),
             "message": hex(b"what is signed"),
             "signature": hex(&secret.sign(b"what is signed")),
         })
     };
     golden(
         "keys",
-        "Ed25519 keys from the seed SHA-256(\"test key N\"), their id and vkey under one name, and a signature.",
+        "Ed25519 keys from the seed SHA-256(\"test key N\"), their id and vkey under one name, their fingerprint, and a signature.",
         json!({ "keys": [one(0), one(1), one(2)] }),
     );
 }

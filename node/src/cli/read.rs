@@ -30,7 +30,7 @@ impl Source {
         if let Some(client) = Client::find(folder) {
             return Ok(Source::Running(client));
         }
-        let (keeper, _, notes) = Keeper::open(folder, false).map_err(CliError::failed)?;
+        let (keeper, _, notes) = Keeper::open(folder).map_err(CliError::failed)?;
         for note in notes {
             eprintln!("note: {note}");
         }
@@ -248,6 +248,8 @@ impl Plain {
         }
         for log in &logs.logs {
             println!("{:<10} {:<11} {:>7} entries  {}  {}", log.member, log.purpose, log.size, log.key, log.desk);
+            println!("           fingerprint {}", log.fingerprint);
+            println!("           vkey        {}", log.vkey);
         }
         Ok(())
     }

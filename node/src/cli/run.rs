@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{CliError, Data, io};
+use super::{CliError, Data, Keys, io};
 use crate::app::App;
 use crate::config::Folder;
 use crate::fence::write_durably;
@@ -27,6 +27,8 @@ const READERS_MAX: usize = 16;
 pub struct Run {
     #[command(flatten)]
     data: Data,
+    #[command(flatten)]
+    keys: Keys,
     /// Listen for peers here, instead of where comity.toml says
     #[arg(long, value_name = "MULTIADDR")]
     listen: Vec<String>,
@@ -83,7 +85,9 @@ impl Run {
 
         let hosts = config.http.hosts.iter().cloned().chain([address.ip().to_string()]).collect();
         let Started { node, notes, arrival, mut ended, registry } =
-            Node::start(&folder, config, self.override_fence).await.map_err(CliError::failed)?;
+            Node::start(&folder, config, self.keys.passphrases(), self.override_fence)
+                .await
+                .map_err(CliError::failed)?;
         for note in &notes {
             tracing::warn!("{note}");
         }

@@ -10,12 +10,13 @@ use proto::charter::{self, Member};
 use proto::digest::Digest;
 use proto::key::SecretKey;
 
-use super::{CliError, Data, io};
+use super::{CliError, Data, Keys, io};
 use crate::config::{self, Folder};
 use crate::fence::{Fence, write_durably};
 use crate::keeper::Keeper;
-use crate::keystore::{self, KeyName};
+use crate::keystore::{self, KeyName, Secrets};
 use crate::network;
+use crate::passphrase::{Passphrase, Passphrases};
 
 /// `comity init`
 #[derive(Debug, Args)]
@@ -28,8 +29,10 @@ pub struct Init {
     /// What the member calls itself
     #[arg(long, required_unless_present = "replica")]
     name: Option<String>,
+    #[command(flatten)]
+    keys: Keys,
     /// Keep the keys unencrypted, readable by this user alone
-    #[arg(long)]
+    #[arg(long, conflicts_with = "passphrase_fd")]
     no_passphrase: bool,
     /// A replica or bootstrap peer: reads and passes on everything, and signs nothing
     #[arg(long, conflicts_with_all = ["code", "name"])]
@@ -55,6 +58,8 @@ pub struct Create {
     /// Where to write the charter
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    #[command(flatten)]
+    keys: Keys,
 }
 
 /// `comity join`
@@ -68,7 +73,14 @@ pub struct Join {
     /// A first peer to call, ending in /p2p/ and its peer id
     #[arg(long, value_name = "MULTIADDR")]
     peer: Vec<String>,
+    #[command(flatten)]
+    keys: Keys,
 }
+
+/// What to do where nobody can be asked for the passphrase of new keys.
+const NO_PASSPHRASE: &str = "give it with --passphrase-fd N, or as the systemd credential comity-passphrase. --no-passphrase keeps the \
+     keys as plain files that only this user can read: whoever can read this disk or its backups can then sign as this \
+     parliament";
 
 impl Init {
     /// Makes the folder.
@@ -88,18 +100,16 @@ impl Init {
                         "`{code}` is no code; write it as the IPU does: FI, KE-LC01, INT-IPU"
                     )));
                 }
-                if !self.no_passphrase {
-                    return Err(CliError::failed(
-                        "keys cannot be encrypted with a passphrase yet. Add --no-passphrase to keep them as plain files that \
-                         only this user can read: whoever can read this disk or its backups can then sign as this parliament",
-                    ));
-                }
+                let passphrase = match self.no_passphrase {
+                    true => None,
+                    false => Some(self.keys.passphrases().choose(NO_PASSPHRASE).map_err(CliError::failed)?),
+                };
                 fs::create_dir_all(path).map_err(io(path))?;
-                member(&folder, &code, &name)
+                member(&folder, &code, &name, passphrase.as_ref())
             }
             _ => {
                 fs::create_dir_all(path).map_err(io(path))?;
-                let peer = keystore::create(path, KeyName::Peer).map_err(CliError::failed)?;
+                let peer = keystore::create(path, KeyName::Peer, None).map_err(CliError::failed)?;
                 write_config(&folder, &config::template(None))?;
                 println!("made a replica in {}", path.display());
                 println!("peer id {}", network::peer_id(&peer).map_err(CliError::failed)?);
@@ -110,11 +120,12 @@ impl Init {
     }
 }
 
-fn member(folder: &Folder, code: &str, name: &str) -> Result<(), CliError> {
+fn member(folder: &Folder, code: &str, name: &str, passphrase: Option<&Passphrase>) -> Result<(), CliError> {
     let path = folder.path();
-    let key = |key: KeyName| keystore::create(path, key).map_err(CliError::failed);
-    let (peer, identity, desk) = (key(KeyName::Peer)?, key(KeyName::Identity)?, key(KeyName::Desk)?);
-    key(KeyName::Successor)?;
+    let key = |key: KeyName, passphrase| keystore::create(path, key, passphrase).map_err(CliError::failed);
+    let peer = key(KeyName::Peer, None)?;
+    let (identity, desk) = (key(KeyName::Identity, passphrase)?, key(KeyName::Desk, passphrase)?);
+    let successor = key(KeyName::Successor, passphrase)?;
     write_config(folder, &config::template(Some((code, name))))?;
     let config = folder.config().map_err(CliError::failed)?;
     let marks = folder.state_dir(&config).map_err(CliError::failed)?;
@@ -123,15 +134,22 @@ fn member(folder: &Folder, code: &str, name: &str) -> Result<(), CliError> {
         fence.create(&log).map_err(CliError::failed)?;
     }
     println!("made the folder of {code}, {name}, in {}", path.display());
-    println!("identity key {}", identity.public());
-    println!("desk key     {}", desk.public());
-    println!("peer id      {}", network::peer_id(&peer).map_err(CliError::failed)?);
+    for (name, key) in [("identity", &identity), ("desk", &desk), ("successor", &successor)] {
+        println!("{name:<9} key {}", key.public());
+        println!("  fingerprint {}", key.public().fingerprint());
+    }
+    println!("peer id       {}", network::peer_id(&peer).map_err(CliError::failed)?);
+    println!("read the fingerprints to the other founders over the telephone; they compare them with the charter's");
     println!("marks of the fence are in {} and must not be restored from a backup", marks.display());
     println!(
         "move {} to a memory stick in a safe: it is the only key that can replace a stolen identity key",
         KeyName::Successor.path(path).display()
     );
-    println!("the keys are not encrypted: whoever reads this disk or its backups can sign as {code}");
+    if passphrase.is_some() {
+        println!("the keys open with the passphrase alone: keep it where they are not, for nobody can restore it");
+    } else {
+        println!("the keys are not encrypted: whoever reads this disk or its backups can sign as {code}");
+    }
     println!("next: comity join --data {} --charter FILE --peer MULTIADDR", path.display());
     Ok(())
 }
@@ -146,8 +164,9 @@ impl Charter {
     pub fn run(self) -> Result<(), CliError> {
         let Charter::Create(create) = self;
         let (mut members, mut keys): (Vec<Member>, Vec<(String, SecretKey)>) = (Vec::new(), Vec::new());
+        let mut passphrases = create.keys.passphrases();
         for path in &create.member {
-            let (member, key) = founder(path)?;
+            let (member, key) = founder(path, &mut passphrases)?;
             keys.push((member.code.clone(), key));
             members.push(member);
         }
@@ -165,16 +184,19 @@ impl Charter {
     }
 }
 
-fn founder(path: &Path) -> Result<(Member, SecretKey), CliError> {
+fn founder(path: &Path, passphrases: &mut Passphrases) -> Result<(Member, SecretKey), CliError> {
     let config = Folder::new(path).config().map_err(CliError::failed)?;
     let named =
         config.member.ok_or_else(|| CliError::wrong(format!("{} is a replica, not a member", path.display())))?;
-    let key = |name: KeyName| {
-        let key = keystore::read(path, name).map_err(CliError::failed)?;
+    let mut secrets = Secrets::of(path, passphrases);
+    let mut key = |name: KeyName| {
+        let key = secrets.open(name).map_err(CliError::failed)?;
         key.ok_or_else(|| {
             CliError::wrong(format!("{} is missing; bring it back for the founding", name.path(path).display()))
         })
     };
+    // The successor is opened too, though only its public half is written: the charter commits to it for good, so this is the
+    // time to find out that its file is damaged or its passphrase forgotten.
     let (identity, successor) = (key(KeyName::Identity)?, key(KeyName::Successor)?);
     let member = Member {
         code: named.code,
@@ -204,10 +226,19 @@ impl Join {
                 )));
             }
         }
+        let mut passphrases = self.keys.passphrases();
+        let mut secrets = Secrets::of(folder.path(), &mut passphrases);
         if let Some(member) = &config.member {
-            let identity = keystore::read(folder.path(), KeyName::Identity).map_err(CliError::failed)?;
+            // Opened before anything is written, so that a wrong passphrase leaves the folder as it was; and not again after. The
+            // first time the identity key is needed for the first words of the governance log.
+            secrets.open(KeyName::Desk).map_err(CliError::failed)?;
+            let identity = match folder.charter_file().exists() {
+                true => secrets.public(KeyName::Identity),
+                false => secrets.open(KeyName::Identity).map(|key| key.map(|key| key.public())),
+            };
+            let identity = identity.map_err(CliError::failed)?;
             let listed = charter.member(&member.code).map(|member| member.identity_key);
-            if listed.is_none() || identity.is_some_and(|key| Some(key.public()) != listed) {
+            if listed.is_none() || identity.is_some_and(|key| Some(key) != listed) {
                 return Err(CliError::wrong(format!(
                     "the charter does not list {} with this folder's identity key; ask the founders for the charter that does",
                     member.code
@@ -223,7 +254,10 @@ impl Join {
             write_config(&folder, &config::set(&text, "peers", &toml::Value::from(peers)))?;
         }
         // Opening writes the first entries of a member's own logs, so that it may publish at once, also without a network.
-        let (keeper, _, _) = Keeper::open(&folder, false).map_err(CliError::failed)?;
+        let (keeper, _, notes) = Keeper::open_to_write(&folder, &mut secrets, false).map_err(CliError::failed)?;
+        for note in notes {
+            eprintln!("note: {note}");
+        }
         keeper.close().map_err(CliError::failed)?;
         println!("{} joined “{}”, federation {}", folder.path().display(), charter.name(), charter.id());
         println!("next: comity run --data {}", folder.path().display());

@@ -8,11 +8,12 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::read::{answered, name};
-use super::{CliError, Data};
+use super::{CliError, Data, Keys};
 use crate::client::Client;
-use crate::config::Folder;
+use crate::config::{Config, Folder};
 use crate::document::{self, Document};
 use crate::keeper::{Keeper, PublishError};
+use crate::keystore::Secrets;
 use crate::views;
 
 /// Files that one signature covers: enough to amortise it, few enough for a progress bar to move.
@@ -25,6 +26,8 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 pub struct Publish {
     #[command(flatten)]
     data: Data,
+    #[command(flatten)]
+    keys: Keys,
     /// Markdown files with front matter
     #[arg(required = true, value_name = "FILE.md")]
     files: Vec<PathBuf>,
@@ -35,6 +38,8 @@ pub struct Publish {
 pub struct Withdraw {
     #[command(flatten)]
     data: Data,
+    #[command(flatten)]
+    keys: Keys,
     /// CODE/slug
     #[arg(value_name = "CODE/slug")]
     work: String,
@@ -58,7 +63,7 @@ impl Publish {
         let checked = check(&self.files)?;
         match Client::find(&folder) {
             Some(client) => through(&client, &checked),
-            None => alone(&folder, checked),
+            None => alone(&folder, &self.keys, checked),
         }
     }
 }
@@ -112,11 +117,19 @@ fn through(client: &Client, checked: &[Checked]) -> Result<(), CliError> {
     Ok(())
 }
 
-fn alone(folder: &Folder, checked: Vec<Checked>) -> Result<(), CliError> {
-    let (mut keeper, _, notes) = Keeper::open(folder, false).map_err(CliError::failed)?;
+/// Opens a folder on which no node runs, with its desk key.
+fn open(folder: &Folder, keys: &Keys) -> Result<(Keeper, Config), CliError> {
+    let mut passphrases = keys.passphrases();
+    let mut secrets = Secrets::of(folder.path(), &mut passphrases);
+    let (keeper, config, notes) = Keeper::open_to_write(folder, &mut secrets, false).map_err(CliError::failed)?;
     for note in notes {
         eprintln!("note: {note}");
     }
+    Ok((keeper, config))
+}
+
+fn alone(folder: &Folder, keys: &Keys, checked: Vec<Checked>) -> Result<(), CliError> {
+    let (mut keeper, _) = open(folder, keys)?;
     let bar = bar(checked.len());
     let mut rest = checked;
     while !rest.is_empty() {
@@ -181,7 +194,7 @@ impl Withdraw {
                 client.post::<()>("/v1/withdrawals", &request).map_err(answered)?;
             }
             None => {
-                let (mut keeper, config, _) = Keeper::open(&folder, false).map_err(CliError::failed)?;
+                let (mut keeper, config) = open(&folder, &self.keys)?;
                 let own = config.member.map(|member| format!("{}/", member.code)).unwrap_or_default();
                 let slug = name
                     .work

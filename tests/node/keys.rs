@@ -1,0 +1,456 @@
+//! The secret keys: encrypted with a passphrase that comes from a person, a descriptor or the service manager, and from nowhere else.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use crate::federation::{Federation, Node, alter, wait_for_documents};
+
+/// Nobody guesses it, and it stands in no word of the program.
+const PASSPHRASE: &str = "marmalade Ångström 7 tram";
+/// The one after it.
+const ANOTHER: &str = "quince parliament-of-rooks 8";
+/// The three that sign.
+const SIGNING: [&str; 3] = ["desk", "identity", "successor"];
+
+/// Runs the program to its end with something to read on its standard input.
+fn told(federation: &Federation, arguments: &[&str], input: &str) -> Output {
+    let mut child = federation
+        .command(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Who needs no passphrase reads none.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+/// The same with the passphrase on its first line; it must succeed.
+fn done(federation: &Federation, arguments: &[&str], passphrase: &str) -> String {
+    let arguments: Vec<&str> = arguments.iter().copied().chain(["--passphrase-fd", "0"]).collect();
+    let output = told(federation, &arguments, &format!("{passphrase}\nand a second line\n"));
+    assert!(output.status.success(), "comity {}: {}", arguments.join(" "), said(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The same, and it must fail; gives its exit code and words.
+fn refused(federation: &Federation, arguments: &[&str], passphrase: &str) -> (i32, String) {
+    let arguments: Vec<&str> = arguments.iter().copied().chain(["--passphrase-fd", "0"]).collect();
+    let output = told(federation, &arguments, &format!("{passphrase}\n"));
+    assert!(!output.status.success(), "comity {} succeeded", arguments.join(" "));
+    (output.status.code().unwrap(), said(&output))
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Finland alone, its keys encrypted, and joined to its own federation.
+fn finland() -> Federation {
+    let federation = Federation::bare();
+    let path = federation.path("FI");
+    let words =
+        done(&federation, &["init", "--data", &path, "--code", "FI", "--name", "Parliament of Finland"], PASSPHRASE);
+    federation.file("init.words", &words);
+    let charter = federation.charter().display().to_string();
+    let create = ["charter", "create", "--name", "Stories", "--out", &charter, "--member", &path];
+    done(&federation, &create, PASSPHRASE);
+    federation.set("FI", "allow_private", "true");
+    done(&federation, &["join", "--data", &path, "--charter", &charter], PASSPHRASE);
+    federation
+}
+
+/// Starts Finland's node as a service manager would: the passphrase is a file in a folder of credentials.
+fn start(federation: &Federation) -> Node {
+    let credentials = federation.folder("credentials");
+    std::fs::create_dir_all(&credentials).unwrap();
+    std::fs::write(credentials.join("comity-passphrase"), format!("{PASSPHRASE}\n")).unwrap();
+    let mut run = federation.command(&[]);
+    run.env("CREDENTIALS_DIRECTORY", &credentials);
+    federation.launch(run, "FI", &["--listen", "/ip4/127.0.0.1/tcp/0"], &[]).unwrap()
+}
+
+fn pem(federation: &Federation, key: &str) -> String {
+    std::fs::read_to_string(federation.folder("FI").join(format!("keys/{key}.pem"))).unwrap()
+}
+
+/// Whether a file opens with a passphrase, by the word of a program that is not ours.
+fn openssl(file: &Path, passphrase: &str) -> Option<String> {
+    let mut command = Command::new("openssl");
+    command.args(["pkey", "-pubout", "-outform", "DER", "-passin", "stdin", "-in"]).arg(file);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(format!("{passphrase}\n").as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let key = output.stdout.get(12..44)?;
+    output.status.success().then(|| key.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn openssl_is_here() -> bool {
+    let here = Command::new("openssl").arg("version").stdout(Stdio::null()).status().is_ok_and(|ended| ended.success());
+    if !here {
+        println!("skipped: there is no openssl on this machine");
+    }
+    here
+}
+
+#[test]
+fn openssl_reads_the_keys_with_the_passphrase_and_not_without() {
+    if !openssl_is_here() {
+        return;
+    }
+    let federation = finland();
+    for key in SIGNING {
+        let file = federation.folder("FI").join(format!("keys/{key}.pem"));
+        let text = pem(&federation, key);
+        assert!(text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----"), "{key}");
+        let public = text.lines().next().unwrap().strip_prefix("Ed25519 public key ").unwrap();
+        assert_eq!(openssl(&file, PASSPHRASE).as_deref(), Some(public), "{key}");
+        assert_eq!(openssl(&file, ANOTHER), None, "{key}");
+    }
+    let peer = federation.folder("FI").join("keys/peer.pem");
+    assert!(openssl(&peer, "").is_some(), "the peer key is plain");
+
+    // And we read what openssl wrote: the desk key with another cost, another cipher, and no line above it.
+    let desk = federation.folder("FI").join("keys/desk.pem");
+    let rewritten = federation.folder("rewritten.pem");
+    let secret = federation.file("secret", PASSPHRASE);
+    let (ours, theirs) = (format!("file:{secret}"), format!("file:{}", federation.file("secret2", PASSPHRASE)));
+    let mut command = Command::new("openssl");
+    command.args(["pkcs8", "-topk8", "-v2", "aes-128-cbc", "-v2prf", "hmacWithSHA512", "-passin", &ours]);
+    command.args(["-passout", &theirs, "-in"]).arg(&desk).arg("-out").arg(&rewritten);
+    assert!(command.status().unwrap().success());
+    std::fs::copy(&rewritten, &desk).unwrap();
+    let file = federation.note("law", "Signed with a key that openssl wrote.");
+    let path = federation.path("FI");
+    assert_eq!(done(&federation, &["publish", "--data", &path, &file], PASSPHRASE), "FI/law@1\n");
+    federation.audit("FI");
+}
+
+#[test]
+fn without_a_passphrase_nothing_is_made_and_the_words_say_what_to_do() {
+    let federation = Federation::bare();
+    let path = federation.path("FI");
+    let init = ["init", "--data", &path, "--code", "FI", "--name", "Parliament of Finland"];
+    let (code, words) = federation.refused(&init);
+    assert_eq!(code, 3, "{words}");
+    for way in ["at a terminal", "--passphrase-fd", "systemd credential", "--no-passphrase"] {
+        assert!(words.contains(way), "{way}: {words}");
+    }
+    let (_, words) = refused(&federation, &init, "too short");
+    assert!(words.contains("shorter than 12 characters") && !words.contains("too short"), "{words}");
+    let (_, words) = refused(&federation, &init, "");
+    assert!(words.contains("first line is empty"), "{words}");
+    let (_, words) = refused(&federation, &init, &"long ".repeat(300));
+    assert!(words.contains("longer than 1,023 bytes"), "{words}");
+    let output = federation.comity(&[&init[..], &["--passphrase-fd", "77"]].concat());
+    assert!(!output.status.success() && said(&output).contains("file descriptor 77"), "{}", said(&output));
+    let output = federation.comity(&[&init[..], &["--passphrase-fd", "0", "--no-passphrase"]].concat());
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(!federation.folder("FI").exists(), "something was made");
+}
+
+#[test]
+fn a_node_runs_with_the_desk_key_alone() {
+    let federation = finland();
+    // Both go to the safe. Nothing else of this story knows a way to sign for Finland but the desk.
+    let safe = federation.folder("safe");
+    std::fs::create_dir(&safe).unwrap();
+    for key in ["identity", "successor"] {
+        std::fs::rename(federation.folder("FI").join(format!("keys/{key}.pem")), safe.join(key)).unwrap();
+    }
+    let node = start(&federation);
+    federation.publish("FI", "running", "With the desk key alone.");
+    wait_for_documents(&[&node], 1);
+    assert_eq!(node.status()["recovering"], Value::Null);
+    node.stop();
+    let file = federation.note("alone", "Without a node.");
+    let path = federation.path("FI");
+    assert_eq!(done(&federation, &["publish", "--data", &path, &file], PASSPHRASE), "FI/alone@1\n");
+    done(&federation, &["withdraw", "--data", &path, "FI/alone", "--reason", "only a trial"], PASSPHRASE);
+
+    // Whose key it is was known all along; that it is damaged stops nobody who does not need it.
+    std::fs::write(federation.folder("FI").join("keys/identity.pem"), "-----BEGIN ENCRYPTED").unwrap();
+    let node = start(&federation);
+    assert!(node.words().contains("identity.pem: it holds no key"), "{}", node.words());
+    federation.publish("FI", "still", "With the desk key alone.");
+    node.stop();
+    federation.audit("FI");
+}
+
+#[test]
+fn who_only_reads_needs_no_passphrase() {
+    let federation = finland();
+    let file = federation.note("law", "For everyone to read.");
+    let path = federation.path("FI");
+    done(&federation, &["publish", "--data", &path, &file], PASSPHRASE);
+    assert!(federation.done(&["search", "--data", &path, "everyone"]).contains("FI/law@1"));
+    assert!(federation.done(&["status", "--data", &path]).contains("documents      1"));
+    assert!(!federation.done(&["status", "--data", &path]).contains("may not be written"));
+    let logs = federation.done(&["logs", "--data", &path]);
+    // What was read out over the telephone when the keys were made is what everyone sees of them.
+    let made = std::fs::read_to_string(federation.folder("init.words")).unwrap();
+    let spoken: Vec<&str> = made.lines().filter_map(|line| line.trim().strip_prefix("fingerprint ")).collect();
+    assert_eq!(spoken.len(), 3, "{made}");
+    assert!(logs.contains("vkey        comity/") && logs.matches("fingerprint ").count() == 2, "{logs}");
+    assert!(spoken[..2].iter().all(|fingerprint| logs.contains(fingerprint)), "{logs}{made}");
+    let (code, words) = federation.refused(&["publish", "--data", &path, &file]);
+    assert!(code == 3 && words.contains("desk.pem is encrypted") && words.contains("--passphrase-fd"), "{words}");
+    let (code, words) = federation.refused(&["run", "--data", &path, "--http", "127.0.0.1:0"]);
+    assert!(code == 3 && words.contains("desk.pem is encrypted") && words.contains("comity-passphrase"), "{words}");
+    federation.audit("FI");
+}
+
+#[test]
+fn keys_that_do_not_open_are_named_and_nothing_is_half_done() {
+    let federation = Federation::bare();
+    let path = federation.path("FI");
+    let charter = federation.charter().display().to_string();
+    done(&federation, &["init", "--data", &path, "--code", "FI", "--name", "Parliament of Finland"], PASSPHRASE);
+    let other = federation.path("KE");
+    done(&federation, &["init", "--data", &other, "--code", "KE-LC01", "--name", "Assembly of Kenya"], ANOTHER);
+    let create = ["charter", "create", "--name", "Stories", "--out", &charter, "--member", &path, "--member", &other];
+    let (code, words) = refused(&federation, &create, PASSPHRASE);
+    assert!(code == 3 && words.contains("KE/keys/identity.pem: the passphrase does not open it"), "{words}");
+    assert!(!federation.charter().exists());
+    // One descriptor holds one passphrase for all.
+    std::fs::remove_dir_all(&other).unwrap();
+    done(&federation, &["init", "--data", &other, "--code", "KE-LC01", "--name", "Assembly of Kenya"], PASSPHRASE);
+    done(&federation, &create, PASSPHRASE);
+    let join = ["join", "--data", &path, "--charter", &charter];
+    let (code, words) = refused(&federation, &join, ANOTHER);
+    assert!(code == 3 && words.contains("desk.pem: the passphrase does not open it"), "{words}");
+    assert!(!federation.folder("FI").join("charter").exists(), "it half joined");
+    done(&federation, &join, PASSPHRASE);
+
+    let desk = federation.folder("FI").join("keys/desk.pem");
+    let good = pem(&federation, "desk");
+    let law = federation.note("law", "Never signed.");
+    let publish = ["publish", "--data", &path, &law];
+    let rsa = "-----BEGIN RSA PRIVATE KEY-----\nMIIBOgIBAAJBAKj34GkxFhD90vcNLYLInFEX6Ppy1tPf9Cnzj4p4WGeKLs1Pt8Qu\n\
+               -----END RSA PRIVATE KEY-----\n";
+    // A key for elliptic curves in PKCS#8, as other programs make them.
+    let curve = "-----BEGIN PRIVATE KEY-----\n\
+                 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgm9/4oM+1F/woy7eN\n\
+                 26ZCqPBNe+GpspVVHYd1o9XTViGhRANCAAS6t3wQDxKgfNOyG5fLYTyBSlk0WE0r\n\
+                 IEG0+Nqvk6LE2gsqOo41vMGcrPHLH1fCSpIdYki//Y9hEBWZ3sfguFh7\n\
+                 -----END PRIVATE KEY-----\n";
+    // Of the four blocks of the cipher's text, the second and third hold the key: one bit less there is another key.
+    let document = good.lines().filter(|line| !line.contains(' ') && !line.contains('-')).collect::<String>();
+    let mut altered = STANDARD.decode(&document).unwrap();
+    let at = altered.len() - 40;
+    altered[at] ^= 1;
+    let wrap = |document: &[u8]| {
+        let text = STANDARD.encode(document);
+        let lines = text.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line) + "\n").collect::<String>();
+        let begin = good.lines().take(2).collect::<Vec<_>>().join("\n");
+        format!("{begin}\n{lines}{}\n", good.lines().last().unwrap())
+    };
+    assert_eq!(wrap(&STANDARD.decode(&document).unwrap()), good);
+    let first = good.lines().next().unwrap().to_owned();
+    let wrong = [
+        (good[..good.len() / 2].to_owned(), "cut off"),
+        (good.lines().take(4).collect::<Vec<_>>().join("\n"), "cut off"),
+        (String::new(), "no key in PEM"),
+        (rsa.to_owned(), "`RSA PRIVATE KEY`"),
+        (curve.to_owned(), "another kind than Ed25519"),
+        (good.replace("MI", "!!"), "damaged"),
+        (wrap(&altered), "first line names"),
+        (wrap(&altered[..100]), "damaged"),
+        (good.replace(&first, pem(&federation, "identity").lines().next().unwrap()), "first line names"),
+        ("x".repeat(100_000), "no key in PEM"),
+    ];
+    for (text, why) in wrong {
+        std::fs::write(&desk, &text).unwrap();
+        let (code, words) = refused(&federation, &publish, PASSPHRASE);
+        assert!(code == 3 && words.contains("desk.pem: ") && words.contains(why), "{why}: {words}");
+        assert!(words.contains("backup"), "no next step: {words}");
+    }
+    std::fs::write(&desk, &good).unwrap();
+    let (_, words) = refused(&federation, &publish, ANOTHER);
+    assert!(words.contains("desk.pem: the passphrase does not open it"), "{words}");
+    assert_eq!(federation.audit("FI")["entries"], 3, "nothing but the first words was written");
+    assert_eq!(done(&federation, &publish, PASSPHRASE), "FI/law@1\n");
+    federation.audit("FI");
+}
+
+/// `comity passphrase`, from one passphrase to another.
+fn change(federation: &Federation, old: &str, new: &str) -> Output {
+    let new = federation.file("new-passphrase", &format!("{new}\n"));
+    let script = format!("exec \"$0\" \"$@\" 4<'{new}'");
+    let path = federation.path("FI");
+    let arguments = ["-c", &script, env!("CARGO_BIN_EXE_comity"), "passphrase", "--data", &path];
+    let arguments = [&arguments[..], &["--passphrase-fd", "0", "--new-passphrase-fd", "4"]].concat();
+    let mut command = federation.under("sh", &arguments);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let _ = child.stdin.take().unwrap().write_all(format!("{old}\n").as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_passphrase_is_changed_and_an_interrupted_change_is_mended_by_the_same_again() {
+    let federation = finland();
+    let before: Vec<String> = SIGNING.iter().map(|key| pem(&federation, key)).collect();
+    let same = |keys: &[String]| SIGNING.iter().zip(keys).all(|(key, text)| pem(&federation, key) == *text);
+
+    let wrong = change(&federation, "this was never the passphrase", ANOTHER);
+    assert!(!wrong.status.success() && said(&wrong).contains("opens with neither"), "{}", said(&wrong));
+    let short = change(&federation, PASSPHRASE, "short");
+    assert!(!short.status.success() && said(&short).contains("shorter than"), "{}", said(&short));
+    assert!(same(&before), "something was written");
+
+    let changed = change(&federation, PASSPHRASE, ANOTHER);
+    assert!(changed.status.success(), "{}", said(&changed));
+    assert_eq!(said(&changed).matches("has the new passphrase").count(), 3, "{}", said(&changed));
+    let after: Vec<String> = SIGNING.iter().map(|key| pem(&federation, key)).collect();
+
+    // A crash after the first of them, and while the second was written beside.
+    for (key, text) in SIGNING.iter().zip(&before).skip(1) {
+        std::fs::write(federation.folder("FI").join(format!("keys/{key}.pem")), text).unwrap();
+    }
+    std::fs::write(federation.folder("FI").join("keys/identity.new"), &after[1][..100]).unwrap();
+    let law = federation.note("law", "The desk has the new passphrase.");
+    let publish = ["publish", "--data", &federation.path("FI"), &law];
+    let (_, words) = refused(&federation, &publish, PASSPHRASE);
+    assert!(words.contains("does not open it"), "{words}");
+    done(&federation, &publish, ANOTHER);
+    let mended = change(&federation, PASSPHRASE, ANOTHER);
+    assert!(mended.status.success() && said(&mended).contains("desk.pem: had the new passphrase already"));
+    assert_eq!(said(&mended).matches("has the new passphrase").count(), 2, "{}", said(&mended));
+    assert_eq!(pem(&federation, "desk"), after[0], "written twice");
+    let again = change(&federation, ANOTHER, PASSPHRASE);
+    assert_eq!(said(&again).matches("has the new passphrase").count(), 3, "{}", said(&again));
+    federation.audit("FI");
+}
+
+#[test]
+fn plain_keys_are_encrypted_later_and_a_node_that_runs_goes_on() {
+    let federation = Federation::found(&["FI"]);
+    let node = federation.start("FI", &[]);
+    let changed = change(&federation, "", PASSPHRASE);
+    assert!(changed.status.success(), "{}", said(&changed));
+    assert_eq!(said(&changed).matches("was plain and is encrypted now").count(), 3, "{}", said(&changed));
+    for key in SIGNING {
+        let file = federation.folder("FI").join(format!("keys/{key}.pem"));
+        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600, "{key}");
+        assert!(pem(&federation, key).contains("ENCRYPTED"), "{key}");
+    }
+    federation.publish("FI", "running", "The desk key was open already.");
+    node.stop();
+    let node = start(&federation);
+    federation.publish("FI", "again", "It was opened with the passphrase.");
+    node.stop();
+    federation.replica("reader");
+    let (code, words) = federation.refused(&["passphrase", "--data", &federation.path("reader")]);
+    assert!(code == 1 && words.contains("holds no key that signs"), "{words}");
+    federation.audit("FI");
+}
+
+#[test]
+fn the_passphrase_is_in_no_argument_environment_log_or_message() {
+    let federation = finland();
+    // Once by a descriptor that the shell opened, and once by the service manager.
+    let secret = federation.file("secret", &format!("{PASSPHRASE}\r\nnothing\n"));
+    let script = format!("exec \"$0\" \"$@\" 3<'{secret}'");
+    let comity = env!("CARGO_BIN_EXE_comity");
+    let look = |node: &Node| {
+        for file in ["cmdline", "environ"] {
+            let bytes = std::fs::read(format!("/proc/{}/{file}", node.pid())).unwrap();
+            assert!(!bytes.is_empty());
+            assert!(!String::from_utf8_lossy(&bytes).contains(PASSPHRASE), "{file}");
+        }
+        assert!(!node.words().contains(PASSPHRASE), "{}", node.words());
+    };
+    let mut run = federation.under("sh", &["-c", &script, comity]);
+    run.env("COMITY_LOG", "trace");
+    let options = ["--listen", "/ip4/127.0.0.1/tcp/0", "--passphrase-fd", "3"];
+    let node = federation.launch(run, "FI", &options, &[]).unwrap();
+    federation.publish("FI", "law", "Published while one looks.");
+    assert!(node.words().contains("TRACE"), "it says little");
+    look(&node);
+    node.stop();
+    let node = start(&federation);
+    look(&node);
+    node.stop();
+    let file = federation.note("more", "x");
+    let publish = ["publish", "--data", &federation.path("FI"), &file];
+    let nearly = format!("{PASSPHRASE}!");
+    let (_, words) = refused(&federation, &publish, &nearly);
+    assert!(!words.contains(PASSPHRASE), "{words}");
+    // Nor does it lie in the folder.
+    let mut folders = vec![federation.folder("FI")];
+    while let Some(folder) = folders.pop() {
+        for item in std::fs::read_dir(folder).unwrap().flatten() {
+            if item.path().is_dir() {
+                folders.push(item.path());
+            } else if !item.path().ends_with("reserve") {
+                let bytes = std::fs::read(item.path()).unwrap();
+                let found = bytes.windows(PASSPHRASE.len()).any(|window| window == PASSPHRASE.as_bytes());
+                assert!(!found, "{}", item.path().display());
+            }
+        }
+    }
+    federation.audit("FI");
+}
+
+/// Types at a pseudo-terminal: each line after the prompt that it answers. Gives all that was shown.
+fn typed(federation: &Federation, arguments: &[&str], answers: &[(&str, &str)]) -> (i32, String) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/node/terminal.py");
+    let answers = serde_json::to_string(answers).unwrap();
+    let mut all = vec![script, &answers, env!("CARGO_BIN_EXE_comity")];
+    all.extend(arguments);
+    let output = federation.under("python3", &all).stdin(Stdio::null()).output().unwrap();
+    (output.status.code().unwrap(), said(&output))
+}
+
+#[test]
+fn a_person_at_a_terminal_is_asked_and_what_she_types_is_not_shown() {
+    if Command::new("python3").arg("-V").stdout(Stdio::null()).status().is_err() {
+        println!("skipped: there is no python3 on this machine");
+        return;
+    }
+    let federation = Federation::bare();
+    let path = federation.path("FI");
+    let init = ["init", "--data", &path, "--code", "FI", "--name", "Parliament of Finland"];
+    let (code, shown) =
+        typed(&federation, &init, &[("New passphrase: ", PASSPHRASE), ("The same again: ", "marmelade")]);
+    assert!(code == 3 && shown.contains("the two passphrases differ"), "{shown}");
+    assert!(!federation.folder("FI").exists(), "something was made");
+    let (code, shown) =
+        typed(&federation, &init, &[("New passphrase: ", PASSPHRASE), ("The same again: ", PASSPHRASE)]);
+    assert!(code == 0 && shown.contains("made the folder of FI"), "{shown}");
+    assert!(!shown.contains(PASSPHRASE), "{shown}");
+
+    // Two founders with passphrases of their own, each asked once; one slip of the fingers.
+    let other = federation.path("KE");
+    done(&federation, &["init", "--data", &other, "--code", "KE-LC01", "--name", "Assembly of Kenya"], ANOTHER);
+    let charter = federation.charter().display().to_string();
+    let create = ["charter", "create", "--name", "Stories", "--out", &charter, "--member", &path, "--member", &other];
+    let answers = [
+        ("FI/keys/identity.pem: ", PASSPHRASE),
+        ("KE/keys/identity.pem: ", PASSPHRASE),
+        ("That does not open it. Passphrase of ", ANOTHER),
+    ];
+    let (code, shown) = typed(&federation, &create, &answers);
+    assert!(code == 0 && shown.contains("is signed by FI, KE-LC01"), "{shown}");
+    let join = ["join", "--data", &path, "--charter", &charter];
+    let slips =
+        [("desk.pem: ", "one"), ("not open it. Passphrase of ", "two"), ("not open it. Passphrase of ", "three")];
+    let (code, shown) = typed(&federation, &join, &slips);
+    assert!(code == 3 && shown.contains("desk.pem: the passphrase does not open it"), "{shown}");
+    let (code, shown) = typed(&federation, &join, &[("desk.pem: ", PASSPHRASE)]);
+    assert!(code == 0, "{shown}");
+    let answers = [("desk.pem: ", PASSPHRASE), ("New passphrase: ", ANOTHER), ("The same again: ", ANOTHER)];
+    let (code, shown) = typed(&federation, &["passphrase", "--data", &path], &answers);
+    assert!(code == 0 && shown.matches("has the new passphrase").count() == 3, "{shown}");
+    let file = federation.note("law", "Signed after the change.");
+    assert_eq!(done(&federation, &["publish", "--data", &path, &file], ANOTHER), "FI/law@1\n");
+    alter(&federation.folder("FI").join("keys/desk.pem"), Vec::clear);
+    federation.audit("FI");
+}
