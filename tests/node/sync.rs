@@ -140,3 +140,16 @@ fn a_node_of_another_federation_is_not_let_in() {
     assert_eq!(finland.status()["peers"], 0);
     ours.audit("FI");
 }
+
+#[test]
+fn a_node_whose_port_is_taken_on_another_address_calls_all_the_same() {
+    let federation = Federation::found(&["FI"]);
+    federation.replica("researcher");
+    federation.publish("FI", "note", "Ours.");
+    let finland = federation.start("FI", &[]);
+    let taken = std::net::TcpListener::bind("127.0.0.77:0").unwrap();
+    let listen = format!("/ip4/127.0.0.1/tcp/{}", taken.local_addr().unwrap().port());
+    let researcher = federation.start_with("researcher", &["--listen", &listen], &finland.listen);
+    wait_for_documents(&[&finland, &researcher], 1);
+    federation.audit_all(&["FI", "researcher"]);
+}

@@ -360,7 +360,9 @@ impl Task {
             let Ok(id) = peer.parse::<PeerId>() else { continue };
             let addresses = addresses.iter().filter_map(|address| address.parse().ok()).collect();
             let call = DialOpts::peer_id(id).condition(PeerCondition::DisconnectedAndNotDialing).addresses(addresses);
-            if let Err(error) = self.swarm.dial(call.build()) {
+            // From a port of its own: libp2p would call from the one we listen on, on any address, and where another program has
+            // that port on another address of this machine, every call fails.
+            if let Err(error) = self.swarm.dial(call.allocate_new_port().build()) {
                 self.on_call_failed(&id, &error);
             }
         }
