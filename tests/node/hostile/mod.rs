@@ -18,8 +18,8 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use crate::federation::{Federation, Node, wait_for_documents, wait_until};
 
-/// Megabytes that an attack may cost its victim in memory at the worst moment, above what it had: the places of 32 syncs at 1.3 MB, the messages of
-/// a few peers, and what the allocator keeps.
+/// Megabytes that an attack may cost its victim in memory at the worst moment, above what it had: the places of 32 syncs at
+/// 1.3 MB, the messages of a few peers, and what the allocator keeps.
 const GROWTH_MAX_MB: u64 = 160;
 
 /// Where honest callers call from: whoever attacks comes from any other address of loopback.

@@ -1,7 +1,7 @@
 //! What every attack costs, as a table in Markdown; in place of `all`, the name of one attack gives its row:
 //!
 //! ```text
-//! COMITY_ATTACK_TABLE=all tests/run -p comity --test node -- attack_table --nocapture
+//! COMITY_ATTACK_TABLE=all tests/rig attack_table
 //! ```
 
 use std::collections::BTreeMap;
