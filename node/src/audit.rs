@@ -11,9 +11,10 @@ use prost::Message;
 use proto::body::{self, Open, Purpose};
 use proto::charter::Charter;
 use proto::digest::Digest;
+use proto::edition::Edition;
 use proto::entry::Entry;
 use proto::key::PublicKey;
-use proto::log::Closing;
+use proto::log::{Admission, Closing};
 use proto::schema;
 use proto::standing::Standing;
 use proto::tree::Compact;
@@ -95,6 +96,7 @@ pub fn audit(store: &Path, charter: &Arc<Charter>) -> Result<Report, AuditError>
     let mut logs: BTreeMap<PublicKey, LogState> = BTreeMap::new();
     let federation = charter.id();
     let mut notes = Notes::default();
+    let mut editions: Vec<(String, schema::EditionNote)> = Vec::new();
     let mut tail: Option<frame::Damage> = None;
     for item in SegmentReader::new(&store.join("segments")).replay(Default::default(), None) {
         if let Some(damage) = tail.take() {
@@ -128,12 +130,16 @@ pub fn audit(store: &Path, charter: &Arc<Charter>) -> Result<Report, AuditError>
                 }
                 None => notes.finding(format!("{at}: a closing without its place")),
             },
+            frame::EDITION => match schema::EditionNote::decode(frame.payload.as_slice()) {
+                Ok(edition) => editions.push((at, edition)),
+                Err(error) => notes.finding(format!("{at}: an edition that does not decode: {error}")),
+            },
             frame::LOCAL => notes.seen.extend(frame::Damage::read(&frame.payload)),
             other => notes.finding(format!("{at}: a record of the unknown kind {other}")),
         }
     }
     notes.report.unfinished_bytes = tail.map_or(0, |damage| damage.bytes);
-    conclude(charter, &logs, &mut notes);
+    conclude(charter, &editions, &logs, &mut notes);
     Ok(notes.report)
 }
 
@@ -247,8 +253,19 @@ impl LogState {
 }
 
 /// Whether every log was let in by the charter and the governance logs, and ends where it was cut.
-fn conclude(charter: &Arc<Charter>, logs: &BTreeMap<PublicKey, LogState>, notes: &mut Notes) {
-    let mut standing = Standing::new(charter.clone());
+fn conclude(
+    charter: &Arc<Charter>,
+    editions: &[(String, schema::EditionNote)],
+    logs: &BTreeMap<PublicKey, LogState>,
+    notes: &mut Notes,
+) {
+    let mut standing = Standing::new(charter.clone(), None);
+    for (at, edition) in editions {
+        let taken = Edition::from_wire(edition).and_then(|edition| standing.take_edition(edition));
+        if let Err(error) = taken {
+            notes.finding(format!("{at}: edition: {error}"));
+        }
+    }
     for (key, log) in logs {
         for (index, (kind, body)) in (0u64..).zip(&log.governance) {
             standing.on_governance(key, index, *kind, body);
@@ -259,7 +276,7 @@ fn conclude(charter: &Arc<Charter>, logs: &BTreeMap<PublicKey, LogState>, notes:
         notes.report.logs += 1;
         notes.report.missing_bodies += log.missing.len() as u64;
         match &log.opening {
-            Some(open) if standing.admits(key, open) => {
+            Some(open) if is_let_in(&standing, key, open) => {
                 let governance = open.purpose == Purpose::Governance;
                 if let Some(index) = log.missing.keys().next().filter(|_| governance) {
                     notes.finding(format!("governance log {key}: entry {index} is held without its body"));
@@ -285,4 +302,11 @@ fn conclude(charter: &Arc<Charter>, logs: &BTreeMap<PublicKey, LogState>, notes:
             _ => notes.report.wrong.push(finding.words),
         }
     }
+}
+
+/// Whether the records make the key known as its entry 0 says, or did before a cut in its member's governance took that back.
+fn is_let_in(standing: &Standing, key: &PublicKey, open: &Open) -> bool {
+    let chains = || standing.lines().iter().filter_map(|line| line.chain(&open.member));
+    let taken_back = || chains().any(|chain| chain.links().iter().any(|link| link.cut.is_some()));
+    standing.admission(key, open) != Admission::Refused || taken_back()
 }

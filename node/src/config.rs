@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use proto::charter::Charter;
+use proto::digest::{Digest, DigestError};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -22,8 +23,21 @@ pub struct Config {
     pub network: NetworkConfig,
     /// The pages and the API.
     pub http: HttpConfig,
+    /// Between rival editions: the digest of the one whose line counts here.
+    pub pin: Option<String>,
     /// Where the marks of the fence are; `$XDG_STATE_HOME/comity` unless given.
     pub state_dir: Option<PathBuf>,
+}
+
+impl Config {
+    /// The edition that was pinned, by its digest.
+    pub fn pin(&self) -> Result<Option<Digest>, ConfigError> {
+        let Some(pin) = &self.pin else { return Ok(None) };
+        pin.parse().map(Some).map_err(|error: DigestError| ConfigError::File {
+            path: "comity.toml".into(),
+            what: format!("pin = \"{pin}\": {error}; `comity edition list` shows the digests"),
+        })
+    }
 }
 
 /// The member.
@@ -234,7 +248,8 @@ pub fn template(member: Option<(&str, &str)>) -> String {
     format!(
         "# Comity: what the operator of this node decides. A line that begins with # shows the default.\n\n\
          # Where the marks are that keep a restored backup from writing twice. Never inside this folder.\n\
-         # state_dir = \"~/.local/state/comity\"\n\n{member}\
+         # state_dir = \"~/.local/state/comity\"\n\
+         # Where two valid lists of members rival: the digest of the one that counts here.\n# pin = \"\"\n\n{member}\
          [network]\n# Where this node listens for peers. An empty list: it only calls others.\n\
          # listen = [\"/ip4/0.0.0.0/tcp/8114\", \"/ip6/::/tcp/8114\"]\n\
          # Under which addresses others reach it. They are published in the federation's phone book.\n\

@@ -15,9 +15,12 @@ pub const LATE_BODY: u8 = 4;
 /// A decision of this node's operator, in words.
 pub const LOCAL: u8 = 5;
 
+/// An edition's finished note, with the keys of signers who used those that they had committed to: an `EditionNote`.
+pub const EDITION: u8 = 8;
+
 /// Whether a torn tail may end after a frame of this kind.
 pub fn is_boundary(kind: u8) -> bool {
-    matches!(kind, CLOSING | LATE_BODY | LOCAL)
+    matches!(kind, CLOSING | LATE_BODY | LOCAL | EDITION)
 }
 
 /// The payload of a record that belongs to a place in a log: log key, index (or size, for a closing), and its bytes.

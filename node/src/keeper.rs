@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use prost::Message;
-use proto::body::{self, Open, Purpose};
-use proto::charter::Charter;
+use proto::body::{self, Cut, Open, Purpose};
 use proto::digest::Digest;
 use proto::frontier::Frontier;
 use proto::key::{PublicKey, SecretKey};
@@ -216,10 +215,17 @@ impl Keeper {
             ));
         }
         let fence = Fence::open(&folder.state_dir(&config)?, folder.path())?;
-        let mut replica = Replica::new(charter.clone());
+        let mut replica = Replica::pinned(charter.clone(), config.pin()?);
+        for note in store.editions()? {
+            if let Err(error) = replica.resume_edition(&note) {
+                opened.notes.push(format!("an edition on disk is not taken: {error}; a sync brings what is missing"));
+            }
+        }
         for (key, log, bodies) in store.logs()? {
             replica.resume(key, log, &bodies);
         }
+        let asked = replica.resumed();
+        answer(&mut replica, &store, asked);
         let mut keeper = Keeper {
             _lock: lock,
             folder: folder.clone(),
@@ -238,7 +244,7 @@ impl Keeper {
             learned: Vec::new(),
         };
         if let Some(member) = &config.member {
-            keeper.take_keys(&charter, member, desk, secrets, writing, &mut opened.notes)?;
+            keeper.take_keys(member, desk, secrets, writing, &mut opened.notes)?;
         }
         Ok((keeper, config, opened.notes))
     }
@@ -279,7 +285,7 @@ impl Keeper {
     /// One turn: every input judged, one fsync for all, then what may be spoken. A refused write changes nothing and is told.
     pub fn turn(&mut self, inputs: Vec<Input>) -> Result<(Vec<Effect>, Vec<WriteError>), KeeperError> {
         let now = now_ms();
-        let (mut spoken, mut kept, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut spoken, mut kept, mut asked, mut refused) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut wrote = BTreeSet::new();
         for input in inputs {
             self.hear_claims(&input);
@@ -291,6 +297,7 @@ impl Keeper {
                     for effect in effects {
                         match effect {
                             Effect::Keep(record) => kept.push(record),
+                            Effect::FindRoot { .. } => asked.push(effect),
                             other => spoken.push(other),
                         }
                     }
@@ -300,7 +307,7 @@ impl Keeper {
         }
         if !kept.is_empty() {
             self.find_foreign(&wrote, &kept);
-            self.keep(now, &kept)?;
+            self.keep(now, &kept, asked)?;
         }
         spoken.extend(self.settle_claims());
         Ok((spoken, refused))
@@ -392,7 +399,6 @@ impl Keeper {
 
     fn take_keys(
         &mut self,
-        charter: &Charter,
         member: &MemberConfig,
         desk: Option<SecretKey>,
         secrets: &mut Secrets<'_>,
@@ -415,7 +421,7 @@ impl Keeper {
         let Some(desk) = desk else { return Ok(()) };
         let key = desk.public();
         self.replica.hold_key(desk);
-        if self.recovering.is_empty() { self.open_logs(charter, member, &key, secrets, notes) } else { Ok(()) }
+        if self.recovering.is_empty() { self.open_logs(member, &key, secrets, notes) } else { Ok(()) }
     }
 
     fn check_fence(&mut self, log: &PublicKey, override_fence: bool) -> Result<(), KeeperError> {
@@ -446,14 +452,12 @@ impl Keeper {
     /// governance log's need the identity key.
     fn open_logs(
         &mut self,
-        charter: &Charter,
         member: &MemberConfig,
         desk_key: &PublicKey,
         secrets: &mut Secrets<'_>,
         notes: &mut Vec<String>,
     ) -> Result<(), KeeperError> {
-        let Some(listed) = charter.member(&member.code) else { return Ok(()) };
-        let identity = listed.identity_key;
+        let Some(identity) = self.replica.standing().identity_key(&member.code) else { return Ok(()) };
         if self.replica.log(&identity).map_or(0, |log| log.size()) == 0 {
             if secrets.public(KeyName::Identity)?.is_some_and(|public| public != identity) {
                 return Ok(()); // not (yet) a member: it reads like everyone else
@@ -477,22 +481,19 @@ impl Keeper {
                 return Ok(());
             }
             self.replica.hold_key(secret);
-            let open = Open {
-                purpose: Purpose::Governance,
-                member: member.code.clone(),
-                identity_key: identity,
-                successor_digest: Some(listed.successor_digest),
-                predecessor: None,
-            };
+            let Some(open) = self.governance_open(&member.code, &identity) else { return Ok(()) };
             let opening = (Kind::Open as u32, open.to_body(keystore::random()?));
             let delegation = (Kind::Delegate as u32, body::delegation(desk_key, &member.desk, keystore::random()?));
             self.turn(vec![Input::Write { log: identity, bodies: vec![opening, delegation] }])?;
         }
-        if self.replica.log(desk_key).is_some_and(|log| log.size() == 0) {
+        let delegated_by = self.delegated_by(&member.code, desk_key);
+        if let Some(identity_key) = delegated_by
+            && self.replica.log(desk_key).is_some_and(|log| log.size() == 0)
+        {
             let open = Open {
                 purpose: Purpose::Publication,
                 member: member.code.clone(),
-                identity_key: identity,
+                identity_key,
                 successor_digest: None,
                 predecessor: None,
             };
@@ -500,6 +501,31 @@ impl Keeper {
             self.turn(vec![Input::Write { log: *desk_key, bodies: vec![opening] }])?;
         }
         Ok(())
+    }
+
+    /// Entry 0 of the governance log of an identity key that an edition lists. Where it succeeds another there, that one's log ends
+    /// with what is held of it.
+    fn governance_open(&self, code: &str, identity: &PublicKey) -> Option<Open> {
+        let line = self.replica.standing().lines().first()?;
+        let link = line.chain(code)?.link(identity)?;
+        let predecessor = link.before.map(|log| {
+            let row = self.replica.row(&log);
+            Cut { log, size: row.size, root: row.root }
+        });
+        Some(Open {
+            purpose: Purpose::Governance,
+            member: code.to_owned(),
+            identity_key: *identity,
+            successor_digest: Some(link.successor_digest),
+            predecessor,
+        })
+    }
+
+    /// The identity key that delegated a desk of a member.
+    fn delegated_by(&self, code: &str, desk_key: &PublicKey) -> Option<PublicKey> {
+        let mut lines = self.replica.standing().lines().iter();
+        let desk = lines.find_map(|line| line.chain(code)?.desks().get(desk_key))?;
+        Some(desk.identity_key)
     }
 
     /// A peer that says it holds more of an own log than is here is asked for it; until it has answered nothing is written.
@@ -596,7 +622,8 @@ impl Keeper {
         Ok((before == *publication).then_some(current.number))
     }
 
-    fn keep(&mut self, now: u64, records: &[Record]) -> Result<(), KeeperError> {
+    /// Makes records durable and visible. `asked` is what the replica wants to know of them then: only records lead to it.
+    fn keep(&mut self, now: u64, records: &[Record], asked: Vec<Effect>) -> Result<(), KeeperError> {
         let appended = self.store.append(now, records)?;
         let own: BTreeSet<PublicKey> = records
             .iter()
@@ -609,11 +636,13 @@ impl Keeper {
             self.advance(log)?;
         }
         self.store.apply(appended)?;
+        answer(&mut self.replica, &self.store, asked);
         self.frontier = Arc::new(self.replica.frontier());
         self.learned.extend(addresses(records));
         let governed = |record: &Record| match record {
             Record::Run(run) => self.replica.log(run.log()).is_some_and(|log| log.purpose() == Purpose::Governance),
             Record::Body { .. } => false,
+            Record::Edition(_) => true,
         };
         if records.iter().any(governed) {
             self.standing = Arc::new(self.replica.standing().clone());
@@ -622,10 +651,20 @@ impl Keeper {
     }
 }
 
+/// Tells the replica the roots that it asked for.
+fn answer(replica: &mut Replica, store: &Store, asked: Vec<Effect>) {
+    for effect in asked {
+        let Effect::FindRoot { log, size } = effect else { continue };
+        let Some(root) = store.root_at(&log, size) else { continue };
+        // A root found changes a row and leads to nothing else.
+        let _ = replica.handle(now_ms(), Input::RootFound { log, size, root });
+    }
+}
+
 fn addresses(records: &[Record]) -> impl Iterator<Item = schema::Address> {
     let runs = records.iter().filter_map(|record| match record {
         Record::Run(run) => Some(run.leaves()),
-        Record::Body { .. } => None,
+        Record::Body { .. } | Record::Edition(_) => None,
     });
     runs.flatten().filter_map(|leaf| {
         let body = leaf.body.as_ref().filter(|_| leaf.entry.kind() == Kind::Address as u32)?;

@@ -406,7 +406,8 @@ async fn speak(mut effects: mpsc::Receiver<Spoken>, network: Network, inbox: mps
             }
         };
         match effect {
-            Effect::Keep(_) => {}
+            // The keeper's own, done before anything is spoken.
+            Effect::Keep(_) | Effect::FindRoot { .. } => {}
             Effect::Announce(bytes) => network.publish(bytes).await,
             Effect::Judge { id, verdict, .. } => network.verdict(id, verdict).await,
             Effect::Penalize { peer, fault } => network.penalize(peer, fault).await,

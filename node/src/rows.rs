@@ -68,6 +68,8 @@ pub(crate) mod table {
     pub const ADDRESSES: u8 = 8;
     /// n, index: a body that is wanted.
     pub const WANTS: u8 = 7;
+    /// Number and digest of an edition -> where its note is.
+    pub const EDITIONS: u8 = 11;
 }
 
 /// A log's head as the engine keeps it.

@@ -114,11 +114,6 @@ impl Editions {
         Ok(self.crown(finished))
     }
 
-    /// Takes up an edition from the store, which holds only those that were found valid, no edition before the one it follows.
-    pub fn resume(&mut self, edition: Edition) -> Vec<Arc<Edition>> {
-        if self.valid.contains_key(&edition.digest()) { Vec::new() } else { self.crown(edition) }
-    }
-
     /// What a draft asks of its signers before the rest is asked: whether a text may ever follow, and why not.
     pub fn check(&self, edition: &Edition) -> Result<(), EditionError> {
         let unknown = || EditionError::Unknown(edition.before().copied().unwrap_or(self.charter));

@@ -95,6 +95,12 @@ impl Line {
         self.owners.contains_key(key)
     }
 
+    /// The code of the member in whose chain alone a key is.
+    pub fn owner(&self, key: &PublicKey) -> Option<&str> {
+        let codes = self.owners.get(key).filter(|codes| codes.len() == 1)?;
+        codes.first().map(String::as_str)
+    }
+
     /// Whether the key is an identity key of somebody.
     pub fn governs(&self, key: &PublicKey) -> bool {
         self.chains_of(key).any(|(_, chain)| chain.link(key).is_some())

@@ -17,7 +17,7 @@ use crate::body::{self, Open, Purpose};
 use crate::charter::Charter;
 use crate::checkpoint::SignedCheckpoint;
 use crate::digest::Digest;
-use crate::edition::Edition;
+use crate::edition::{Edition, EditionError};
 use crate::entry::Entry;
 use crate::frontier::{Claim, Frontier, Row};
 use crate::key::{PublicKey, SecretKey};
@@ -237,10 +237,12 @@ impl Replica {
         self.keys.insert(key.public(), key);
     }
 
-    /// Takes up an edition as the store kept it, before the logs and after the edition that it follows.
-    pub fn resume_edition(&mut self, edition: Edition) {
-        let changed = self.standing.resume_edition(edition);
+    /// Takes up an edition as the store kept it, before the logs and after the edition that it follows. It is verified again:
+    /// behind damage a store may take a member's own words for an edition. What is refused here comes again by a sync.
+    pub fn resume_edition(&mut self, wire: &schema::EditionNote) -> Result<(), EditionError> {
+        let changed = self.standing.take_edition(Edition::from_wire(wire)?)?;
         changed.keys.iter().for_each(|key| self.make_room(key));
+        Ok(())
     }
 
     /// Takes up a log as the store kept it; `governance` are kind and body of its entries, in order, where it is one.

@@ -92,6 +92,11 @@ impl Standing {
         self.lines.iter().find_map(|line| line.chain(code)?.current()).map(|link| link.key)
     }
 
+    /// The code of the member whose identity key it is, or whose desk where only one delegates it.
+    pub fn owner(&self, key: &PublicKey) -> Option<&str> {
+        self.lines.iter().find_map(|line| line.owner(key))
+    }
+
     /// Whether a log of this key may be held, were its entry 0 to agree.
     pub fn knows(&self, key: &PublicKey) -> bool {
         self.lines.iter().any(|line| line.knows(key))
@@ -170,12 +175,6 @@ impl Standing {
     pub fn take_edition(&mut self, edition: Edition) -> Result<Changed, EditionError> {
         let editions = self.editions.take(edition)?;
         Ok(self.on_valid(editions))
-    }
-
-    /// Takes up an edition as the store kept it, no edition before the one it follows.
-    pub fn resume_edition(&mut self, edition: Edition) -> Changed {
-        let editions = self.editions.resume(edition);
-        self.on_valid(editions)
     }
 
     /// Goes on with editions that just became valid.

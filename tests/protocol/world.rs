@@ -236,7 +236,7 @@ impl Memory {
     /// Gives an empty replica what was kept.
     pub fn refill(&self, replica: &mut Replica) {
         for edition in &self.editions {
-            replica.resume_edition(Edition::from_wire(&edition.to_wire()).unwrap());
+            replica.resume_edition(&edition.to_wire()).unwrap();
         }
         let (governance, publication): (Vec<_>, Vec<_>) =
             self.logs.iter().partition(|(_, kept)| kept.open().purpose == Purpose::Governance);

@@ -6,9 +6,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use proto::charter::{self, Member};
+use proto::charter;
 use proto::digest::Digest;
 use proto::key::SecretKey;
+use proto::member::{self, Member};
 
 use super::{CliError, Data, Keys, io};
 use crate::config::{self, Folder};
@@ -95,7 +96,7 @@ impl Init {
         }
         match (self.code, self.name) {
             (Some(code), Some(name)) if !self.replica => {
-                if !charter::is_code(&code) {
+                if !member::is_code(&code) {
                     return Err(CliError::failed(format!(
                         "`{code}` is no code; write it as the IPU does: FI, KE-LC01, INT-IPU"
                     )));
