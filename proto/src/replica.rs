@@ -8,6 +8,7 @@
 //! 2. If a record cannot be kept, stop: the replica is ahead of the disk. A restart from the store is sound.
 //! 3. Deliver the outcome of every [`Effect::Open`] and [`Effect::Ask`] as [`Input::Answered`] or [`Input::Ended`].
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -359,11 +360,10 @@ impl Replica {
         effects: &mut Vec<Effect>,
     ) -> Result<(), WriteError> {
         let secret = self.keys.get(key).ok_or(WriteError::NoKey(*key))?;
-        let heir = self.heir(key.as_bytes());
-        let log = self.logs.get(key).or(heir.as_ref()).ok_or(WriteError::Unknown(*key))?;
+        let log = self.room(key).ok_or(WriteError::Unknown(*key))?;
         let before = log.tree().clone();
         let run = log.write(&self.federation, secret, bodies, now_ms)?;
-        let (size, end) = (run.after().size(), self.end(key, log));
+        let (size, end) = (run.after().size(), self.end(key, &log));
         if size > end {
             return Err(WriteError::Run(RunError::Ended(end)));
         }
@@ -432,6 +432,11 @@ impl Replica {
         (size < log.size() && log.root_at(size).is_none()).then_some(Effect::FindRoot { log: *key, size })
     }
 
+    /// The log of a key as far as it is held, or room for one that an heir may begin.
+    fn room(&self, key: &PublicKey) -> Option<Cow<'_, Log>> {
+        self.logs.get(key).map(Cow::Borrowed).or_else(|| self.heir(key.as_bytes()).map(Cow::Owned))
+    }
+
     /// The log, still empty, of a key that may take over from an identity key by rotation. It has no row before its entry 0 is
     /// here, because nobody else could know of the key.
     fn heir(&self, key: &[u8; 32]) -> Option<Log> {
@@ -441,8 +446,7 @@ impl Replica {
 
     fn verify(&self, chunk: &schema::Chunk) -> Result<Run, RunError> {
         let key = PublicKey::from_bytes(&chunk.log).map_err(|_| RunError::Shape)?;
-        let heir = self.heir(key.as_bytes());
-        let log = self.logs.get(&key).or(heir.as_ref()).ok_or(RunError::Open)?;
+        let log = self.room(&key).ok_or(RunError::Open)?;
         log.verify(&self.federation, chunk, |open| self.standing.admission(&key, open))
     }
 
@@ -462,11 +466,11 @@ impl Replica {
         let Ok(checkpoint) = SignedCheckpoint::verify(&gossip.checkpoint, &self.federation) else {
             return Verdict::Reject;
         };
-        let Some(log) = self.logs.get(checkpoint.log()) else {
+        let Some(log) = self.room(checkpoint.log()) else {
             self.begin(now_ms, from, effects);
             return Verdict::Ignore;
         };
-        let (held, end) = (log.size(), self.end(checkpoint.log(), log));
+        let (held, end) = (log.size(), self.end(checkpoint.log(), &log));
         if gossip.entry.is_empty() {
             if checkpoint.size() > end {
                 self.begin(now_ms, from, effects);
@@ -500,7 +504,7 @@ impl Replica {
         effects: &mut Vec<Effect>,
     ) -> Option<()> {
         let Announced { leaf, path } = announced;
-        let log = self.logs.get(checkpoint.log())?;
+        let log = self.room(checkpoint.log())?;
         let (_, _, proof) =
             tree::consistency_from_inclusion(log.tree(), &leaf.entry.digest(), checkpoint.size(), &path).ok()?;
         let without_body = leaf.body.is_none();

@@ -4,6 +4,7 @@
 
 mod corpus;
 mod editions;
+mod histories;
 mod log;
 mod replica;
 mod simulation;
