@@ -159,6 +159,11 @@ impl Folder {
         self.0.join("charter")
     }
 
+    /// The member's line for a list of members.
+    pub fn member_file(&self) -> PathBuf {
+        self.0.join("member.txt")
+    }
+
     /// Segments and sled.
     pub fn store(&self) -> PathBuf {
         self.0.join("store")
@@ -225,11 +230,21 @@ pub fn charter(path: &Path) -> Result<Charter, ConfigError> {
     })
 }
 
-fn read(path: &Path) -> Result<String, ConfigError> {
+/// Reads a request for the identity key: at most all entries of a governance log, and a draft.
+pub fn read_long(path: &Path) -> Result<String, ConfigError> {
+    read_up_to(path, 8 * FILE_BYTES_MAX)
+}
+
+/// Reads a small text file.
+pub fn read(path: &Path) -> Result<String, ConfigError> {
+    read_up_to(path, FILE_BYTES_MAX)
+}
+
+fn read_up_to(path: &Path, bytes_max: u64) -> Result<String, ConfigError> {
     let failed = |what: String| ConfigError::File { path: path.to_owned(), what };
     let meta = fs::metadata(path).map_err(|error| failed(error.to_string()))?;
-    if meta.len() > FILE_BYTES_MAX {
-        return Err(failed(format!("it has over {FILE_BYTES_MAX} bytes")));
+    if meta.len() > bytes_max {
+        return Err(failed(format!("it has over {bytes_max} bytes")));
     }
     fs::read_to_string(path).map_err(|error| failed(error.to_string()))
 }
@@ -274,6 +289,7 @@ pub fn set(text: &str, key: &str, value: &toml::Value) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     match lines.iter_mut().find(|old| is_it(old)) {
         Some(old) => *old = line,
+        None if key == "pin" => lines.insert(0, line), // no table's, and a folder of an earlier version has no line for it
         None => lines.push(line),
     }
     lines.join("\n") + "\n"

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use prost::Message;
-use proto::body::{self, Cut, Open, Purpose};
+use proto::body::{self, Open, Purpose};
 use proto::digest::Digest;
 use proto::frontier::Frontier;
 use proto::key::{PublicKey, SecretKey};
@@ -22,6 +22,7 @@ use proto::standing::Standing;
 use proto::work;
 use thiserror::Error;
 
+use crate::acts;
 use crate::conduct::uptime_ms;
 use crate::config::{Config, ConfigError, Folder, MemberConfig};
 use crate::disk::{self, DataFolder, DiskError};
@@ -289,8 +290,10 @@ impl Keeper {
         let mut wrote = BTreeSet::new();
         for input in inputs {
             self.hear_claims(&input);
-            if let Input::Write { log, .. } = &input {
-                wrote.insert(*log);
+            match &input {
+                Input::Write { log, .. } => drop(wrote.insert(*log)),
+                Input::Submit(chunk) => wrote.extend(PublicKey::from_bytes(&chunk.log)),
+                _ => {}
             }
             match self.replica.handle(now, input) {
                 Ok(effects) => {
@@ -357,6 +360,19 @@ impl Keeper {
         let publication = schema::Publication { slug: slug.to_owned(), withdrawal, ..schema::Publication::default() };
         let effects = self.write(vec![(Kind::Withdrawal as u32, salted(publication)?)])?;
         Ok((work, effects))
+    }
+
+    /// Takes a run of the member's governance log, signed where its identity key is.
+    pub fn submit(&mut self, chunk: schema::Chunk) -> Result<Vec<Effect>, PublishError> {
+        let log = PublicKey::from_bytes(&chunk.log).ok();
+        if let Some(why) = log.and_then(|log| self.recovering.get(&log)) {
+            return Err(PublishError::Recovering(why.clone()));
+        }
+        let (effects, mut refused) = self.turn(vec![Input::Submit(chunk)]).map_err(failed)?;
+        match refused.pop() {
+            Some(error) => Err(error.into()),
+            None => Ok(effects),
+        }
     }
 
     /// Publishes this node's place in the phone book, if it changed.
@@ -481,51 +497,29 @@ impl Keeper {
                 return Ok(());
             }
             self.replica.hold_key(secret);
-            let Some(open) = self.governance_open(&member.code, &identity) else { return Ok(()) };
+            let frontier = self.replica.frontier();
+            let mut chains = self.replica.standing().lines().iter().filter_map(|line| line.chain(&member.code));
+            let Some(link) = chains.find_map(|chain| chain.link(&identity)) else { return Ok(()) };
+            let open = acts::opening(&frontier, &member.code, link);
             let opening = (Kind::Open as u32, open.to_body(keystore::random()?));
             let delegation = (Kind::Delegate as u32, body::delegation(desk_key, &member.desk, keystore::random()?));
             self.turn(vec![Input::Write { log: identity, bodies: vec![opening, delegation] }])?;
         }
-        let delegated_by = self.delegated_by(&member.code, desk_key);
-        if let Some(identity_key) = delegated_by
-            && self.replica.log(desk_key).is_some_and(|log| log.size() == 0)
-        {
-            let open = Open {
-                purpose: Purpose::Publication,
-                member: member.code.clone(),
-                identity_key,
-                successor_digest: None,
-                predecessor: None,
-            };
-            let opening = (Kind::Open as u32, open.to_body(keystore::random()?));
-            self.turn(vec![Input::Write { log: *desk_key, bodies: vec![opening] }])?;
+        if let Some(open) = self.desk_open(desk_key)? {
+            self.turn(vec![Input::Write { log: *desk_key, bodies: vec![open] }])?;
         }
         Ok(())
     }
 
-    /// Entry 0 of the governance log of an identity key that an edition lists. Where it succeeds another there, that one's log ends
-    /// with what is held of it.
-    fn governance_open(&self, code: &str, identity: &PublicKey) -> Option<Open> {
-        let line = self.replica.standing().lines().first()?;
-        let link = line.chain(code)?.link(identity)?;
-        let predecessor = link.before.map(|log| {
-            let row = self.replica.row(&log);
-            Cut { log, size: row.size, root: row.root }
-        });
-        Some(Open {
-            purpose: Purpose::Governance,
-            member: code.to_owned(),
-            identity_key: *identity,
-            successor_digest: Some(link.successor_digest),
-            predecessor,
-        })
-    }
-
-    /// The identity key that delegated a desk of a member.
-    fn delegated_by(&self, code: &str, desk_key: &PublicKey) -> Option<PublicKey> {
-        let mut lines = self.replica.standing().lines().iter();
-        let desk = lines.find_map(|line| line.chain(code)?.desks().get(desk_key))?;
-        Some(desk.identity_key)
+    /// Entry 0 of the desk's log, where that is still to be written and the desk is delegated.
+    fn desk_open(&self, desk_key: &PublicKey) -> Result<Option<(u32, Vec<u8>)>, KeyError> {
+        let member = self.member.clone().filter(|_| self.replica.log(desk_key).is_some_and(|log| log.size() == 0));
+        let Some(member) = member else { return Ok(None) };
+        let mut chains = self.replica.standing().lines().iter().filter_map(|line| line.chain(&member));
+        let Some(desk) = chains.find_map(|chain| chain.desks().get(desk_key)) else { return Ok(None) };
+        let (purpose, identity_key) = (Purpose::Publication, desk.identity_key);
+        let open = Open { purpose, member, identity_key, successor_digest: None, predecessor: None };
+        Ok(Some((Kind::Open as u32, open.to_body(keystore::random()?))))
     }
 
     /// A peer that says it holds more of an own log than is here is asked for it; until it has answered nothing is written.
@@ -594,8 +588,12 @@ impl Keeper {
         if free < disk::FREE_BYTES_MIN { Err(PublishError::Full(free)) } else { Ok(member) }
     }
 
-    fn write(&mut self, bodies: Vec<(u32, Vec<u8>)>) -> Result<Vec<Effect>, PublishError> {
+    fn write(&mut self, mut bodies: Vec<(u32, Vec<u8>)>) -> Result<Vec<Effect>, PublishError> {
         let log = self.desk.ok_or(PublishError::NoDesk)?;
+        // The first words of a desk that was delegated while the node ran.
+        if let Some(open) = self.desk_open(&log).map_err(failed)? {
+            bodies.insert(0, open);
+        }
         let (effects, mut refused) = self.turn(vec![Input::Write { log, bodies }]).map_err(failed)?;
         match refused.pop() {
             Some(error) => Err(error.into()),

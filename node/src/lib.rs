@@ -1,5 +1,6 @@
 //! The world around the protocol: what a Comity node keeps, whom it talks to, and how people use it.
 
+pub mod acts;
 pub mod address_book;
 pub mod app;
 pub mod audit;
@@ -22,6 +23,7 @@ pub mod key_file;
 pub mod keystore;
 pub mod library;
 pub mod markdown;
+pub mod membership;
 pub mod network;
 pub mod node;
 pub mod passphrase;
@@ -30,6 +32,7 @@ pub mod query;
 pub mod reader;
 pub mod rows;
 pub mod segments;
+pub mod signing;
 pub mod store;
 pub mod sync;
 pub mod text;

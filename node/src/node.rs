@@ -62,6 +62,7 @@ enum Request {
     Heard(Heard),
     Publish(Vec<(Kind, schema::Publication)>, oneshot::Sender<Result<Vec<Published>, PublishError>>),
     Withdraw(String, String, oneshot::Sender<Result<String, PublishError>>),
+    Submit(schema::Chunk, oneshot::Sender<Result<(), PublishError>>),
     Addresses(String, Vec<String>),
     Stop,
 }
@@ -206,6 +207,13 @@ impl Node {
         answer.await.map_err(|_| stopping())?
     }
 
+    /// Takes a run of the member's governance log, signed where its identity key is; on return it is durable.
+    pub async fn submit(&self, chunk: schema::Chunk) -> Result<(), PublishError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::Submit(chunk, reply)).await?;
+        answer.await.map_err(|_| stopping())?
+    }
+
     /// Ends in order: connections closed, everything durable.
     pub async fn stop(&self) {
         self.network.stop().await;
@@ -296,6 +304,11 @@ fn run(
             }
             Some(Request::Withdraw(slug, reason, reply)) => {
                 let done = keeper.withdraw(&slug, &reason);
+                view.send_replace(keeper.view());
+                answer(done, reply, &mut spoken)?;
+            }
+            Some(Request::Submit(chunk, reply)) => {
+                let done = keeper.submit(chunk).map(|effects| ((), effects));
                 view.send_replace(keeper.view());
                 answer(done, reply, &mut spoken)?;
             }

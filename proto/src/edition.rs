@@ -237,6 +237,12 @@ impl Edition {
         &self.successors
     }
 
+    /// Codes of those whose signature lines it bears, as they say; only a finished edition's were verified.
+    pub fn signed_names(&self) -> Vec<String> {
+        let code = |line: &Signature| line.name.strip_prefix("comity/").map(str::to_owned);
+        self.note.signatures.iter().filter_map(code).collect()
+    }
+
     /// The finished note as sent and kept.
     pub fn to_wire(&self) -> schema::EditionNote {
         let successors = self.successors.iter().map(|key| key.as_bytes().to_vec()).collect();

@@ -55,6 +55,8 @@ pub enum Input {
         /// Kind and body of each entry.
         bodies: Vec<(u32, Vec<u8>)>,
     },
+    /// A run of an own log that was signed elsewhere, on a machine that never sees a network.
+    Submit(schema::Chunk),
     /// A gossip message; `id` comes back with the verdict.
     Gossip {
         /// Who handed it over.
@@ -310,6 +312,10 @@ impl Replica {
         let mut effects = Vec::new();
         match input {
             Input::Write { log, bodies } => self.on_write(now_ms, &log, &bodies, &mut effects)?,
+            Input::Submit(chunk) => {
+                let run = self.verify(&chunk)?;
+                self.speak(run, &mut effects);
+            }
             Input::Gossip { from, id, bytes } => {
                 let verdict = self.on_gossip(now_ms, &from, &bytes, &mut effects);
                 if verdict == Verdict::Reject {
@@ -361,7 +367,6 @@ impl Replica {
     ) -> Result<(), WriteError> {
         let secret = self.keys.get(key).ok_or(WriteError::NoKey(*key))?;
         let log = self.room(key).ok_or(WriteError::Unknown(*key))?;
-        let before = log.tree().clone();
         let run = log.write(&self.federation, secret, bodies, now_ms)?;
         let (size, end) = (run.after().size(), self.end(key, &log));
         if size > end {
@@ -376,20 +381,25 @@ impl Replica {
                 Admission::Whole | Admission::Until(_) => {}
             }
         }
+        self.speak(run, effects);
+        Ok(())
+    }
+
+    /// Takes a run of an own log and announces it.
+    fn speak(&mut self, run: Run, effects: &mut Vec<Effect>) {
+        let before = self.room(run.log()).map(|log| log.tree().clone()).unwrap_or_default();
         let fresh = Fresh::new(&before, &run);
         let run = Arc::new(run);
         self.take(&run, effects);
         let checkpoint = &run.closing().checkpoint;
         if run.leaves().len() > limits::GOSSIP_BATCH_MAX {
-            effects.push(Effect::Announce(message::gossip_checkpoint(checkpoint)));
-            return Ok(());
+            return effects.push(Effect::Announce(message::gossip_checkpoint(checkpoint)));
         }
         for leaf in run.leaves() {
             if let Some(path) = tree::inclusion(&fresh, leaf.entry.index(), checkpoint.size()) {
                 effects.push(Effect::Announce(message::gossip_entry(leaf, checkpoint, &path)));
             }
         }
-        Ok(())
     }
 
     /// The one path by which a run becomes part of what is held, wherever it came from.
