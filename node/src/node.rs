@@ -224,7 +224,7 @@ impl Node {
         self.inbox.send(request).await.map_err(|_| stopping())
     }
 
-    /// Publishes this node's place in the phone book: what the operator announces, or, where private addresses are allowed,
+    /// Has this node's place published in the phone book: what the operator announces, or, where private addresses are allowed,
     /// what it listens on.
     async fn announce(&self) {
         let status = self.network.status();
@@ -312,10 +312,7 @@ fn run(
                 view.send_replace(keeper.view());
                 answer(done, reply, &mut spoken)?;
             }
-            Some(Request::Addresses(peer, addresses)) => match keeper.publish_addresses(&peer, &addresses) {
-                Ok(more) => spoken.extend(more),
-                Err(error) => tracing::info!(%error, "this node's addresses are not in the phone book"),
-            },
+            Some(Request::Addresses(peer, addresses)) => keeper.take_place(&peer, &addresses),
             Some(Request::Stop) => return keeper.close(),
             Some(Request::Input(_) | Request::Heard(_)) => {}
         }
