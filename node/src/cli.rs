@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 what was asked about is wrong (a document, a proof, the audit) or not there; 2 the command line is
 //! wrong; 3 it could not be done (folder, disk, port, network).
 
+mod backup;
 mod charter;
 mod check;
 mod demo;
@@ -93,6 +94,10 @@ enum Command {
     Logs(read::Plain),
     /// Verify everything again from the raw bytes on disk
     Audit(check::Audit),
+    /// Write everything that cannot be made again into one file, also beside a running node
+    Backup(backup::Backup),
+    /// Put a backup into a new folder
+    Restore(backup::Restore),
 }
 
 /// Why a command failed.
@@ -162,6 +167,8 @@ pub fn main() -> ExitCode {
         Command::Peers(plain) => plain.peers(),
         Command::Logs(plain) => plain.logs(),
         Command::Audit(audit) => audit.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
