@@ -12,6 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use prost::Message;
 use proto::body::{self, Act, BodyError, Cut, Open, Purpose};
+use proto::charter::Charter;
 use proto::checkpoint::{Checkpoint, CheckpointError};
 use proto::digest::Digest;
 use proto::edition::{Edition, EditionError};
@@ -82,6 +83,17 @@ pub enum SignError {
         size: u64,
         /// The file.
         path: PathBuf,
+    },
+    /// The list does not have the key.
+    #[error(
+        "the list before the draft neither has the key {key} for {member} nor has committed to it, so its signature would not count; \
+         sign with the key that the list has: after two rotations it is in the folder keys, under its first digits"
+    )]
+    NotListed {
+        /// The member.
+        member: String,
+        /// The key.
+        key: PublicKey,
     },
     /// A rotation, and the key to rotate to is not there.
     #[error("{0} is missing: the list of members has committed to that key, and no other can take over. Bring it back")]
@@ -163,10 +175,16 @@ impl Reading {
         for item in &self.items {
             match item {
                 Item::Body { kind, body } => bodies.push((*kind, decoded(body)?)),
-                Item::Signature { text, .. } => {
+                Item::Signature { text, before } => {
+                    let successor = self.signs_as_successor(before, &key.public())?;
                     let mut note = Note::new(text).map_err(|error| SignError::Shape(error.to_string()))?;
                     let line = note.sign(&key_name(&self.member), key);
-                    let body = body::draft_signature(&Digest::of(text.as_bytes()), &line, None, keystore::random()?);
+                    let body = body::draft_signature(
+                        &Digest::of(text.as_bytes()),
+                        &line,
+                        successor.as_ref(),
+                        keystore::random()?,
+                    );
                     bodies.push((Kind::DraftSignature as u32, body));
                 }
                 Item::Rotation { .. } => {
@@ -175,6 +193,17 @@ impl Reading {
             }
         }
         self.write(key, &self.before, &bodies, now_ms, &mark)
+    }
+
+    /// The key, where the list before a draft does not have it and has committed to it: after a rotation.
+    fn signs_as_successor(&self, before: &str, key: &PublicKey) -> Result<Option<PublicKey>, SignError> {
+        let before = edition(before)?;
+        let listed = before.member(&self.member);
+        match listed {
+            Some(member) if member.identity_key == *key => Ok(None),
+            Some(member) if member.successor_digest == Digest::of(key.as_bytes()) => Ok(Some(*key)),
+            _ => Err(SignError::NotListed { member: self.member.clone(), key: *key }),
+        }
     }
 
     /// Signs entry 0 of the log of `successor`, which commits to `next` and ends the log of the key before it.
@@ -297,8 +326,7 @@ fn in_words(item: &Item) -> Result<Vec<String>, SignError> {
         }
         Item::Signature { text, before } => {
             let edition = Edition::draft(text)?;
-            let before = Edition::draft(before).ok().or_else(|| charter(before));
-            let before = before.filter(|before| edition.before() == Some(&before.digest()));
+            let before = self::edition(before).ok().filter(|before| edition.before() == Some(&before.digest()));
             let before = before
                 .ok_or_else(|| SignError::Shape("the list before the draft is not the one it follows".to_owned()))?;
             let mut words = vec![format!(
@@ -318,8 +346,10 @@ fn in_words(item: &Item) -> Result<Vec<String>, SignError> {
     })
 }
 
-fn charter(text: &str) -> Option<Edition> {
-    proto::charter::Charter::read_unsigned(text.as_bytes()).ok().map(|charter| Edition::from(&charter))
+/// An edition's page, or the charter's.
+fn edition(text: &str) -> Result<Edition, SignError> {
+    let charter = Charter::read_unsigned(text.as_bytes()).map(|charter| Edition::from(&charter));
+    charter.or_else(|_| Edition::draft(text)).map_err(SignError::Draft)
 }
 
 fn decoded(text: &str) -> Result<Vec<u8>, SignError> {

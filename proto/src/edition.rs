@@ -129,7 +129,7 @@ impl Edition {
     /// The page of an edition after `before`, with members and cuts in their order.
     pub fn write(before: &Edition, name: &str, mut members: Vec<Member>, mut cuts: Vec<Cut>) -> String {
         members.sort_by(|a, b| a.code.cmp(&b.code));
-        cuts.sort_by(|a, b| a.log.cmp(&b.log));
+        cuts.sort_by_key(|cut| cut.log);
         let head = [TYPE_LINE, name, THRESHOLD_LINE].map(str::to_owned);
         let place = [format!("edition {}", before.number + 1), format!("after {}", before.digest)];
         let cut = |cut: &Cut| format!("cut {} {} {}", cut.log, cut.size, cut.root);
