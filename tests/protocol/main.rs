@@ -7,6 +7,7 @@ mod editions;
 mod histories;
 mod log;
 mod replica;
+mod scale;
 mod simulation;
 mod standards;
 mod standing;
