@@ -89,6 +89,8 @@ enum Command {
     Proof(check::Proof),
     /// Verify such a file with the charter alone
     Verify(check::Verify),
+    /// Say why something is as it is here: a work, a key, a member, the sync, or why this node may not publish
+    Explain(read::Explain),
     /// Say how the node is
     Status(read::Plain),
     /// List connected peers
@@ -167,6 +169,7 @@ pub fn main() -> ExitCode {
         Command::History(show) => show.history(),
         Command::Proof(proof) => proof.run(),
         Command::Verify(verify) => verify.run(),
+        Command::Explain(explain) => explain.run(),
         Command::Status(plain) => plain.status(),
         Command::Peers(plain) => plain.peers(),
         Command::Logs(plain) => plain.logs(),

@@ -13,15 +13,18 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use serde::Deserialize;
 use tower_http::compression::CompressionLayer;
 use tower_http::timeout::TimeoutLayer;
-use utoipa::OpenApi;
+use utoipa::{IntoParams, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::acts::{self, Act, ActError, Held};
 use crate::app::{App, Problem, SearchParams, name};
 use crate::document;
+use crate::explain::Explainer;
+use crate::keeper::now_ms;
 use crate::library::{Library, Name};
 use crate::membership;
 use crate::node::REQUEST_DOCUMENTS_MAX;
@@ -34,6 +37,14 @@ use crate::web;
 const REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Seconds after which a request is given up.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What to explain.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ExplainParams {
+    /// `CODE/slug`, a key, a member's code, `sync` or `publish`.
+    what: String,
+}
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -56,6 +67,7 @@ pub fn router(app: App) -> axum::Router {
         .routes(routes!(proof))
         .routes(routes!(withdraw))
         .routes(routes!(editions))
+        .routes(routes!(explain))
         .routes(routes!(request))
         .routes(routes!(submit))
         .split_for_parts();
@@ -173,6 +185,21 @@ async fn proof(State(app): State<App>, Path((code, slug)): Path<(String, String)
 #[utoipa::path(get, path = "/v1/editions", responses((status = 200, body = membership::Editions)))]
 async fn editions(State(app): State<App>) -> Result<Json<membership::Editions>, Problem> {
     app.ask(|library| Ok(membership::list(&library.view.standing))).await.map(Json)
+}
+
+/// Why something is as it is here: a work, a key, a member, `sync` or `publish`.
+#[utoipa::path(get, path = "/v1/explain", params(ExplainParams), responses((status = 200, body = views::Explanation)))]
+async fn explain(
+    State(app): State<App>,
+    Query(params): Query<ExplainParams>,
+) -> Result<Json<views::Explanation>, Problem> {
+    let member = app.node.config().member.as_ref().map(|member| member.code.clone());
+    let explained = app.ask(move |library| {
+        let (view, reader, sync) = (&library.view, &library.reader, library.sync_words(now_ms()));
+        let explainer = Explainer { view, reader, member: member.as_deref(), sync: &sync };
+        Ok(views::Explanation { words: explainer.explain(&params.what)? })
+    });
+    explained.await.map(Json)
 }
 
 async fn health(State(app): State<App>) -> Response {

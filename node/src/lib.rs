@@ -13,6 +13,7 @@ pub mod config;
 pub mod disk;
 pub mod document;
 pub mod engine;
+pub mod explain;
 pub mod fence;
 pub mod frame;
 pub mod front_matter;

@@ -51,6 +51,13 @@ pub struct Status {
     pub free_bytes: u64,
 }
 
+/// Why something is as it is.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Explanation {
+    /// One paragraph.
+    pub words: String,
+}
+
 /// A connected peer.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Peer {

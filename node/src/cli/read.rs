@@ -6,6 +6,7 @@ use super::{CliError, Data, print_json};
 use crate::client::{Client, ClientError, percent};
 use crate::config::Folder;
 use crate::disk;
+use crate::explain::Explainer;
 use crate::index::{Filters, Index};
 use crate::indexer;
 use crate::keeper::Keeper;
@@ -180,6 +181,37 @@ impl Show {
             let mark = if version.current { "current" } else { "superseded" };
             println!("  @{}  {mark}  {}  {}", version.name, version.title, version.digest);
         }
+        Ok(())
+    }
+}
+
+/// `comity explain`
+#[derive(Debug, Args)]
+pub struct Explain {
+    #[command(flatten)]
+    data: Data,
+    /// CODE/slug, a key, a member's code, `sync`, or `publish`
+    #[arg(value_name = "WHAT")]
+    what: String,
+}
+
+impl Explain {
+    /// One paragraph.
+    pub fn run(self) -> Result<(), CliError> {
+        let folder = self.data.folder()?;
+        let words = match Source::open(&folder)? {
+            Source::Running(client) => {
+                let path = format!("/v1/explain?what={}", percent(&self.what));
+                client.get::<views::Explanation>(&path).map_err(answered)?.words
+            }
+            Source::Alone(alone) => {
+                let (view, reader) = (&alone.1.view, &alone.1.reader);
+                let member = folder.config().map_err(CliError::failed)?.member.map(|member| member.code);
+                let explainer = Explainer { view, reader, member: member.as_deref(), sync: "not running" };
+                explainer.explain(&self.what).map_err(CliError::failed)?
+            }
+        };
+        println!("{words}");
         Ok(())
     }
 }
