@@ -8,6 +8,8 @@
 //! 2. If a record cannot be kept, stop: the replica is ahead of the disk. A restart from the store is sound.
 //! 3. Deliver the outcome of every [`Effect::Open`] and [`Effect::Ask`] as [`Input::Answered`] or [`Input::Ended`].
 
+mod forgoing;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -18,16 +20,20 @@ use crate::charter::Charter;
 use crate::checkpoint::SignedCheckpoint;
 use crate::digest::Digest;
 use crate::entry::Entry;
+use crate::erasure::{Awaited, Erasure};
 use crate::frontier::{Claim, Frontier, Row};
 use crate::key::{PublicKey, SecretKey};
 use crate::limits;
 use crate::log::{Admission, Body, Closing, Fresh, Leaf, Log, Run, RunError};
 use crate::message;
+use crate::policy::Policy;
 use crate::schema;
 use crate::schema::sync_message::Message;
 use crate::session::{Asked, Peer, Session, Stage, Wanted};
 use crate::standing::Standing;
 use crate::tree;
+
+pub use forgoing::OverQuota;
 
 /// Milliseconds between two syncs with one peer while nothing gives a reason for an earlier one. Gossip may be lost or off.
 pub const SYNC_EVERY_MS: u64 = 15_000;
@@ -53,6 +59,8 @@ pub enum Input {
         /// Kind and body of each entry.
         bodies: Vec<(u32, Vec<u8>)>,
     },
+    /// The operator erases bodies, here only.
+    Erase(Vec<Erasure>),
     /// A gossip message; `id` comes back with the verdict.
     Gossip {
         /// Who handed it over.
@@ -123,6 +131,9 @@ pub enum Record {
         /// The proven body.
         body: Body,
     },
+    /// A body that goes for good, whether it is held, wanted or comes later. Whoever keeps records finds the entry at its place,
+    /// and does nothing where that is another one.
+    Erasure(Erasure),
 }
 
 /// What becomes of a gossip message.
@@ -174,6 +185,10 @@ pub struct Replica {
     /// Counts announcements and syncs, so that it can be told which came first.
     events: u64,
     begun: BTreeMap<Peer, u64>,
+    policy: Policy,
+    awaited: Awaited,
+    /// Entries that peers say there are of logs over their quota.
+    over: BTreeMap<PublicKey, u64>,
 }
 
 /// A checkpoint that was gossiped and whose entries have not come yet. Whoever forwarded it may not hold them itself.
@@ -200,6 +215,9 @@ impl Replica {
             announced: BTreeMap::new(),
             events: 0,
             begun: BTreeMap::new(),
+            policy: Policy::default(),
+            awaited: Awaited::default(),
+            over: BTreeMap::new(),
         };
         replica.make_room();
         replica
@@ -252,6 +270,7 @@ impl Replica {
         let mut effects = Vec::new();
         match input {
             Input::Write { log, bodies } => self.on_write(now_ms, &log, &bodies, &mut effects)?,
+            Input::Erase(erasures) => self.on_erase(erasures, &mut effects),
             Input::Gossip { from, id, bytes } => {
                 let verdict = self.on_gossip(now_ms, &from, &bytes, &mut effects);
                 if verdict == Verdict::Reject {
@@ -331,8 +350,12 @@ impl Replica {
 
     /// The one path by which a run becomes part of what is held, wherever it came from.
     fn take(&mut self, run: &Arc<Run>, effects: &mut Vec<Effect>) {
+        let (run, gone) = self.forgo_of(run);
         let Some(log) = self.logs.get_mut(run.log()) else { return };
-        log.extend(run);
+        log.extend(&run);
+        for erasure in gone.iter().filter(|erasure| erasure.log == *run.log()) {
+            log.forgo(erasure.index);
+        }
         if log.purpose() == Purpose::Governance {
             for leaf in run.leaves() {
                 if let Some(body) = &leaf.body {
@@ -341,7 +364,8 @@ impl Replica {
             }
             self.make_room();
         }
-        effects.push(Effect::Keep(Record::Run(run.clone())));
+        effects.push(Effect::Keep(Record::Run(run)));
+        effects.extend(gone.into_iter().map(|erasure| Effect::Keep(Record::Erasure(erasure))));
     }
 
     /// A row of size 0 for every key that became known.
@@ -383,14 +407,18 @@ impl Replica {
             self.begin(now_ms, from, effects);
             return Verdict::Ignore;
         };
-        let (held, end) = (log.size(), self.end(checkpoint.log(), log));
+        let (held, end, allowed) = (log.size(), self.end(checkpoint.log(), log), self.allowance(checkpoint.log(), log));
+        if checkpoint.size() > held && allowed <= held {
+            self.over.insert(*checkpoint.log(), checkpoint.size());
+            return Verdict::Ignore;
+        }
         if gossip.entry.is_empty() {
             if checkpoint.size() > end {
                 self.begin(now_ms, from, effects);
                 return Verdict::Ignore;
             }
             if checkpoint.size() > held {
-                self.hear_of(&checkpoint);
+                self.hear_of(&checkpoint, allowed);
                 self.begin(now_ms, from, effects);
             }
             return Verdict::Accept;
@@ -403,7 +431,7 @@ impl Replica {
             return Verdict::Ignore;
         }
         if index > held || (index == held && self.on_next(&checkpoint, announced, effects).is_none()) {
-            self.hear_of(&checkpoint);
+            self.hear_of(&checkpoint, allowed);
             self.begin(now_ms, from, effects);
         }
         Verdict::Accept
@@ -445,12 +473,13 @@ impl Replica {
         effects.push(Effect::Open(peer.clone(), hello));
     }
 
-    /// Notes that entries are there to be had up to a checkpoint, whoever has them.
-    fn hear_of(&mut self, checkpoint: &SignedCheckpoint) {
+    /// Notes that entries are there to be had up to a checkpoint, whoever has them; no more than are `allowed` are waited for.
+    fn hear_of(&mut self, checkpoint: &SignedCheckpoint, allowed: u64) {
         let known = self.announced.get(checkpoint.log()).map_or(0, |known| known.size);
-        if checkpoint.size() > known {
+        let size = checkpoint.size().min(allowed);
+        if size > known {
             self.events += 1;
-            let announcement = Announcement { size: checkpoint.size(), since: self.events, rounds: 0 };
+            let announcement = Announcement { size, since: self.events, rounds: 0 };
             self.announced.insert(*checkpoint.log(), announcement);
         }
     }
@@ -494,7 +523,9 @@ impl Replica {
     /// A caller's frontier shows whether it has what we lack.
     fn on_told(&mut self, now_ms: u64, peer: &Peer, wire: &schema::Frontier, effects: &mut Vec<Effect>) {
         let Some(theirs) = Claim::from_wire(wire) else { return };
-        if self.logs.iter().any(|(key, log)| theirs.row(key).is_some_and(|row| row.size > log.size())) {
+        let is_news =
+            |key: &PublicKey, log: &Log, size: u64| size > log.size() && self.allowance(key, log) > log.size();
+        if self.logs.iter().any(|(key, log)| theirs.row(key).is_some_and(|row| is_news(key, log, row.size))) {
             self.begin(now_ms, peer, effects);
         }
     }
@@ -614,6 +645,7 @@ impl Replica {
         let Some(theirs) = &session.theirs else { return VecDeque::new() };
         let wanted = |(key, log): (&PublicKey, &Log)| {
             let until = session.until.get(key).copied().unwrap_or(u64::MAX).min(self.end(key, log));
+            let until = until.min(self.allowance(key, log));
             let (next, to) = (log.size(), theirs.row(key).map_or(0, |row| row.size.min(until)));
             (log.purpose() == purpose && to > next).then_some(Wanted { log: *key, next, to })
         };
@@ -632,7 +664,10 @@ impl Replica {
         };
         want.next += chunk.leaves.len() as u64;
         let Wanted { log: key, next, to } = *want;
+        let allowed = self.logs.get(&key).map_or(0, |log| self.allowance(&key, log));
         match self.verify(chunk) {
+            // Another log of the member came first, and its quota is for both.
+            Ok(run) if run.after().size() > allowed => session.end(&key, allowed),
             Ok(run) => self.take(&Arc::new(run), effects),
             // Another peer was faster; what is left of the range may still be news.
             Err(RunError::Nothing) => {}
@@ -704,11 +739,10 @@ impl Replica {
                 return Err(unasked.to_owned());
             }
             next = sent.index + 1;
+            let entry = self.logs.get(&key).and_then(|log| log.missing().get(&sent.index).cloned());
             match self.logs.get_mut(&key).and_then(|log| log.find(sent.index, &sent.body)) {
                 None => {}
-                Some(Ok(body)) => {
-                    effects.push(Effect::Keep(Record::Body { log: key, index: sent.index, body }));
-                }
+                Some(Ok(body)) => self.take_body(entry.as_ref(), body, effects),
                 Some(Err(error)) => {
                     return Err(format!("sent a false body for entry {} of log {key}: {error}", sent.index));
                 }
@@ -720,6 +754,7 @@ impl Replica {
     }
 
     fn settle(&mut self, now_ms: u64, session: &Session) {
+        self.note_over(session);
         let ours = self.frontier();
         let Some(state) = self.peers.get_mut(&session.peer) else { return };
         state.syncing = false;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod corpus;
+mod forgoing;
 mod log;
 mod replica;
 mod simulation;

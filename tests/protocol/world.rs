@@ -8,6 +8,7 @@ use std::sync::Arc;
 use proto::body::{Open, Purpose};
 use proto::charter::{Charter, Member};
 use proto::digest::Digest;
+use proto::erasure::Erasure;
 use proto::key::{PublicKey, SecretKey};
 use proto::log::{Closing, Leaf, Log};
 use proto::replica::{Effect, Input, Record, Replica, Verdict, WriteError};
@@ -180,6 +181,7 @@ impl Hashes for Forest {
 #[derive(Clone, Default)]
 pub struct Memory {
     pub logs: BTreeMap<PublicKey, Kept>,
+    pub erased: BTreeMap<(PublicKey, u64), Erasure>,
 }
 
 /// One log of it.
@@ -211,6 +213,14 @@ impl Memory {
                 assert!(leaf.body.is_none(), "a body is kept once");
                 leaf.body = Some(body.clone());
             }
+            Record::Erasure(erasure) => {
+                let kept = self.logs.get_mut(&erasure.log);
+                let leaf = kept.and_then(|kept| kept.leaves.get_mut(erasure.index as usize));
+                if let Some(leaf) = leaf.filter(|leaf| erasure.means(&leaf.entry)) {
+                    leaf.body = None;
+                    self.erased.insert((erasure.log, erasure.index), erasure.clone());
+                }
+            }
         }
     }
 
@@ -224,12 +234,19 @@ impl Memory {
                 Purpose::Governance => kept.leaves.iter().map(kind_and_body).collect(),
                 Purpose::Publication => Vec::new(),
             };
-            let missing = kept.leaves.iter().filter(|leaf| leaf.body.is_none());
+            let is_wanted =
+                |leaf: &&Leaf| leaf.body.is_none() && !self.erased.contains_key(&(*key, leaf.entry.index()));
+            let missing = kept.leaves.iter().filter(is_wanted);
             let missing = missing.map(|leaf| (leaf.entry.index(), leaf.entry.clone())).collect();
             let body_bytes = kept.leaves.iter().map(|leaf| u64::from(leaf.entry.body_size())).sum();
             let (tree, closing) = (kept.forest.compact.clone(), kept.closing.clone());
             let log = Log::resume(*key, kept.open(), tree, closing, missing, body_bytes);
             replica.resume(*key, log, &acts);
+        }
+        for leaf in self.logs.values().flat_map(|kept| &kept.leaves) {
+            if let Some(body) = &leaf.body {
+                replica.resume_withdrawal(&leaf.entry, &body.bytes);
+            }
         }
         keys.iter().for_each(|key| replica.hold_key(key.clone()));
         replica
