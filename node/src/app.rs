@@ -17,7 +17,8 @@ use crate::config::Folder;
 use crate::disk;
 use crate::index::{Filters, Searcher};
 use crate::keeper::{PublishError, now_ms};
-use crate::library::{Library, LibraryError, Name};
+use crate::library::{Library, LibraryError};
+use crate::name::Name;
 use crate::network::NetworkStatus;
 use crate::node::Node;
 use crate::views;
@@ -148,6 +149,7 @@ impl App {
             documents: view.counts.documents,
             indexed: self.searcher.documents(),
             missing_bodies: view.missing_bodies,
+            erased_bodies: view.counts.erased,
             peers: network.connected.len() as u64,
             sync: library.sync_words(now_ms()),
             recovering: view.recovering.clone(),
@@ -277,6 +279,10 @@ impl From<LibraryError> for Problem {
             LibraryError::NotFound(_) | LibraryError::NoBody(_) => {
                 Problem(StatusCode::NOT_FOUND, vec![error.to_string()])
             }
+            LibraryError::Erased { .. } | LibraryError::Withdrawn { .. } => {
+                Problem(StatusCode::GONE, vec![error.to_string()])
+            }
+            LibraryError::NotShown { .. } => Problem(StatusCode::FORBIDDEN, vec![error.to_string()]),
             other => Problem::internal(&other),
         }
     }
@@ -287,7 +293,7 @@ impl From<PublishError> for Problem {
         let status = match &error {
             PublishError::NoDesk => StatusCode::FORBIDDEN,
             PublishError::Recovering(_) | PublishError::Asking(_) => StatusCode::CONFLICT,
-            PublishError::NoWork(_) => StatusCode::NOT_FOUND,
+            PublishError::NoWork(_) | PublishError::NotHeld(_) => StatusCode::NOT_FOUND,
             PublishError::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
             PublishError::Twice(_) | PublishError::TooLong { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             PublishError::Write(_) => StatusCode::CONFLICT,

@@ -21,7 +21,8 @@ use utoipa_axum::routes;
 
 use crate::app::{App, Problem, SearchParams, name};
 use crate::document;
-use crate::library::{Library, Name};
+use crate::library::Library;
+use crate::name::Name;
 use crate::node::REQUEST_DOCUMENTS_MAX;
 use crate::proof_file::{self, ProofFileError};
 use crate::views;
@@ -52,6 +53,7 @@ pub fn router(app: App) -> axum::Router {
         .routes(routes!(history))
         .routes(routes!(proof))
         .routes(routes!(withdraw))
+        .routes(routes!(erase))
         .split_for_parts();
     let description = Arc::new(description.to_pretty_json().unwrap_or_default());
     router
@@ -242,6 +244,24 @@ async fn withdraw(
     if request.reason.trim().is_empty() {
         return Err(bad("say why, with --reason: everyone who cites the work will read it"));
     }
-    app.node.withdraw(slug, request.reason.trim()).await?;
+    app.node.withdraw(slug, request.reason.trim(), request.erase).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Erases texts on this node alone. Their entries and proofs stay, and no peer is asked for them again.
+#[utoipa::path(post, path = "/v1/erasures", request_body = views::EraseRequest, security(("token" = [])),
+    responses((status = 200, body = views::EraseReply), (status = 404, body = views::Refusal)))]
+async fn erase(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Json(request): Json<views::EraseRequest>,
+) -> Result<Json<views::EraseReply>, Problem> {
+    app.authorise(&headers)?;
+    let bad = |words: &str| Problem(StatusCode::UNPROCESSABLE_ENTITY, vec![words.to_owned()]);
+    let name = Name::parse(&request.work).ok_or_else(|| bad("name the work as CODE/slug or CODE/slug@2"))?;
+    if request.reason.trim().is_empty() {
+        return Err(bad("say why, with --reason: this node shows it where the document was"));
+    }
+    let versions = app.node.erase(name, request.reason.trim()).await?;
+    Ok(Json(views::EraseReply { versions }))
 }

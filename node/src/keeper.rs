@@ -4,6 +4,8 @@
 //! readers see it, and only then the effects that speak are handed out. The node runs it beside a network; a command that finds
 //! no node running drives it alone.
 
+mod erasing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,6 +14,7 @@ use prost::Message;
 use proto::body::{self, Open, Purpose};
 use proto::charter::Charter;
 use proto::digest::Digest;
+use proto::erasure::Cause;
 use proto::frontier::Frontier;
 use proto::key::{PublicKey, SecretKey};
 use proto::limits;
@@ -79,6 +82,9 @@ pub enum PublishError {
     /// No such work.
     #[error("{0} is not a work of this member that stands; `comity search` shows what there is")]
     NoWork(String),
+    /// No such version.
+    #[error("{0} is not known here; `comity history` shows the versions there are")]
+    NotHeld(String),
     /// Two of one slug at once.
     #[error("two documents of one call have the slug {0}; publish one, then the other")]
     Twice(String),
@@ -237,6 +243,7 @@ impl Keeper {
             claimed_ms: None,
             learned: Vec::new(),
         };
+        keeper.settle_erasures()?;
         if let Some(member) = &config.member {
             keeper.take_keys(&charter, member, desk, secrets, writing, &mut opened.notes)?;
         }
@@ -335,20 +342,42 @@ impl Keeper {
         Ok((published, effects))
     }
 
-    /// Takes back a work of this member, for good, with a reason.
-    pub fn withdraw(&mut self, slug: &str, reason: &str) -> Result<(String, Vec<Effect>), PublishError> {
+    /// Takes back a work of this member, for good, with a reason. `erase`: every replica is to erase the bodies of all its
+    /// versions, this one at once.
+    pub fn withdraw(&mut self, slug: &str, reason: &str, erase: bool) -> Result<(String, Vec<Effect>), PublishError> {
         let member = self.may_write()?;
         let work = format!("{member}/{slug}");
-        let state = fold(&self.store.reader().work(&work).map_err(failed)?);
-        if state.current.is_empty() || state.withdrawn.is_some() {
+        let rows = self.store.reader().work(&work).map_err(failed)?;
+        let (state, why) = (fold(&rows), reason.into());
+        let is_current = |digest| state.current.iter().any(|version| version.digest == digest);
+        let mut places = Vec::new();
+        for row in rows.iter().filter(|row| matches!(row.says, Says::Version(..)) && (erase || is_current(row.digest)))
+        {
+            let place = self.erasure_of(row, Cause::Author, &why)?.filter(|_| erase);
+            if let Some(place) = place.map(|place| schema::Erase {
+                log: place.log.as_bytes().to_vec(),
+                index: place.index,
+                entry: place.entry.as_bytes().to_vec(),
+            }) {
+                places.push((row.digest, Some(place)));
+            } else if !erase {
+                places.push((row.digest, None));
+            }
+        }
+        if places.is_empty() || (!erase && state.withdrawn.is_some()) {
             return Err(PublishError::NoWork(work));
         }
-        let mut versions: Vec<Vec<u8>> =
-            state.current.iter().map(|version| version.digest.as_bytes().to_vec()).collect();
-        versions.sort();
-        let withdrawal = Some(schema::Withdrawal { versions, reason: reason.to_owned() });
-        let publication = schema::Publication { slug: slug.to_owned(), withdrawal, ..schema::Publication::default() };
-        let effects = self.write(vec![(Kind::Withdrawal as u32, salted(publication)?)])?;
+        places.sort_by_key(|(digest, _)| *digest);
+        let mut bodies = Vec::new();
+        for part in places.chunks(limits::LIST_ITEMS_MAX) {
+            let versions = part.iter().map(|(digest, _)| digest.as_bytes().to_vec()).collect();
+            let erase = part.iter().filter_map(|(_, place)| place.clone()).collect();
+            let withdrawal = Some(schema::Withdrawal { versions, reason: reason.to_owned(), erase });
+            let slug = slug.to_owned();
+            let publication = schema::Publication { slug, withdrawal, ..schema::Publication::default() };
+            bodies.push((Kind::Withdrawal as u32, salted(publication)?));
+        }
+        let effects = self.write(bodies)?;
         Ok((work, effects))
     }
 
@@ -596,7 +625,20 @@ impl Keeper {
         Ok((before == *publication).then_some(current.number))
     }
 
+    /// What is erased is looked up among what is applied, so it comes after all else.
     fn keep(&mut self, now: u64, records: &[Record]) -> Result<(), KeeperError> {
+        let is_erasure = |record: &Record| matches!(record, Record::Erasure(_));
+        if !records.iter().any(is_erasure) {
+            return self.keep_alike(now, records);
+        }
+        let (erasures, others): (Vec<Record>, Vec<Record>) = records.iter().cloned().partition(is_erasure);
+        if !others.is_empty() {
+            self.keep_alike(now, &others)?;
+        }
+        self.keep_alike(now, &erasures)
+    }
+
+    fn keep_alike(&mut self, now: u64, records: &[Record]) -> Result<(), KeeperError> {
         let appended = self.store.append(now, records)?;
         let own: BTreeSet<PublicKey> = records
             .iter()
@@ -613,7 +655,7 @@ impl Keeper {
         self.learned.extend(addresses(records));
         let governed = |record: &Record| match record {
             Record::Run(run) => self.replica.log(run.log()).is_some_and(|log| log.purpose() == Purpose::Governance),
-            Record::Body { .. } => false,
+            Record::Body { .. } | Record::Erasure(_) => false,
         };
         if records.iter().any(governed) {
             self.standing = Arc::new(self.replica.standing().clone());
@@ -625,7 +667,7 @@ impl Keeper {
 fn addresses(records: &[Record]) -> impl Iterator<Item = schema::Address> {
     let runs = records.iter().filter_map(|record| match record {
         Record::Run(run) => Some(run.leaves()),
-        Record::Body { .. } => None,
+        Record::Body { .. } | Record::Erasure(_) => None,
     });
     runs.flatten().filter_map(|leaf| {
         let body = leaf.body.as_ref().filter(|_| leaf.entry.kind() == Kind::Address as u32)?;

@@ -31,6 +31,9 @@ pub struct Status {
     pub indexed: u64,
     /// Bodies that are wanted and not held.
     pub missing_bodies: u64,
+    /// Bodies that were erased or are denied here; nobody is asked for them.
+    #[serde(default)]
+    pub erased_bodies: u64,
     /// Peers connected.
     pub peers: u64,
     /// The state of sync, in words.
@@ -269,6 +272,9 @@ pub struct Version {
     pub arrived_ms: u64,
     /// Whether its body is held.
     pub held: bool,
+    /// Where it was erased or is denied here: when and why.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub erased: Option<String>,
 }
 
 /// A work's history.
@@ -326,6 +332,25 @@ pub struct WithdrawRequest {
     pub work: String,
     /// Why, for everyone to read.
     pub reason: String,
+    /// Whether every replica is to erase the texts of all its versions. This cannot be undone.
+    #[serde(default)]
+    pub erase: bool,
+}
+
+/// Texts to erase on this node alone.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct EraseRequest {
+    /// `CODE/slug` for all versions, `CODE/slug@2` for one.
+    pub work: String,
+    /// Why; this node shows it where the document was.
+    pub reason: String,
+}
+
+/// What was erased.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct EraseReply {
+    /// Numbers of the versions; empty where all were erased before.
+    pub versions: Vec<u32>,
 }
 
 /// Why a request was refused, and what to do.

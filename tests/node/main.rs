@@ -8,6 +8,7 @@ mod command_line;
 mod corpus;
 mod damage;
 mod disk;
+mod erase;
 mod faults;
 mod federation;
 mod hostile;

@@ -9,7 +9,8 @@ use crate::disk;
 use crate::index::{Filters, Index};
 use crate::indexer;
 use crate::keeper::Keeper;
-use crate::library::{Library, LibraryError, Name};
+use crate::library::{Library, LibraryError};
+use crate::name::Name;
 use crate::views;
 use crate::vocabulary;
 
@@ -178,7 +179,8 @@ impl Show {
         }
         for version in &history.versions {
             let mark = if version.current { "current" } else { "superseded" };
-            println!("  @{}  {mark}  {}  {}", version.name, version.title, version.digest);
+            let title = version.erased.as_ref().unwrap_or(&version.title);
+            println!("  @{}  {mark}  {title}  {}", version.name, version.digest);
         }
         Ok(())
     }
@@ -211,6 +213,9 @@ impl Plain {
         println!("documents      {} ({} found by search)", status.documents, status.indexed);
         println!("entries        {} in {} logs", status.entries, status.logs);
         println!("missing bodies {}", status.missing_bodies);
+        if status.erased_bodies > 0 {
+            println!("erased bodies  {} (erased, or denied here)", status.erased_bodies);
+        }
         println!("peers          {}", status.peers);
         println!("frontier       {}", status.frontier);
         println!("free on disk   {:.1} GB", status.free_bytes as f64 / 1e9);
@@ -268,6 +273,7 @@ fn alone_status(folder: &Folder, library: &Library) -> views::Status {
         documents: view.counts.documents,
         indexed: library.searcher.documents(),
         missing_bodies: view.missing_bodies,
+        erased_bodies: view.counts.erased,
         sync: "no node runs on this folder; start it with `comity run`".to_owned(),
         recovering: view.recovering.clone(),
         free_bytes: disk::free(folder.path()).unwrap_or_default(),
@@ -297,7 +303,7 @@ pub fn answered(error: ClientError) -> CliError {
 /// An answer of the library that is none.
 pub fn missing(error: LibraryError) -> CliError {
     match error {
-        LibraryError::NotFound(_) | LibraryError::NoBody(_) => CliError::wrong(error),
-        other => CliError::failed(other),
+        LibraryError::Store(_) | LibraryError::Index(_) => CliError::failed(error),
+        other => CliError::wrong(other),
     }
 }
