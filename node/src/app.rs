@@ -52,6 +52,7 @@ struct Metrics {
     documents: Gauge<u64, AtomicU64>,
     indexed: Gauge<u64, AtomicU64>,
     missing_bodies: Gauge<u64, AtomicU64>,
+    erased_bodies: Gauge<u64, AtomicU64>,
     peers: Gauge<u64, AtomicU64>,
     free_bytes: Gauge<u64, AtomicU64>,
 }
@@ -103,8 +104,10 @@ impl App {
         let syncs = gauge("comity_segment_syncs", "Times the segments were made durable since the start");
         let indexed = gauge("comity_indexed", "Works in the search index");
         let missing_bodies = gauge("comity_missing_bodies", "Bodies that are wanted");
+        let erased_bodies = gauge("comity_erased_bodies", "Bodies that were erased or are denied here");
         let (peers, free_bytes) = (gauge("comity_peers", "Peers connected"), gauge("comity_free_bytes", "Bytes free"));
-        let metrics = Metrics { registry, entries, syncs, documents, indexed, missing_bodies, peers, free_bytes };
+        let metrics =
+            Metrics { registry, entries, syncs, documents, indexed, missing_bodies, erased_bodies, peers, free_bytes };
         App {
             node,
             searcher,
@@ -153,6 +156,7 @@ impl App {
             peers: network.connected.len() as u64,
             sync: library.sync_words(now_ms()),
             recovering: view.recovering.clone(),
+            policy: library.policy_words(),
             peer_id: network.peer,
             listen: network.listen,
             notes,
@@ -169,6 +173,7 @@ impl App {
             (&metrics.documents, status.documents),
             (&metrics.indexed, status.indexed),
             (&metrics.missing_bodies, status.missing_bodies),
+            (&metrics.erased_bodies, status.erased_bodies),
             (&metrics.peers, status.peers),
             (&metrics.free_bytes, status.free_bytes),
         ] {

@@ -128,7 +128,9 @@ async fn search(State(app): State<App>, Query(params): Query<SearchParams>) -> R
 /// One version of a work: `slug`, `slug@2` or `slug@2~1a2b3c4d`.
 #[utoipa::path(get, path = "/v1/documents/{code}/{slug}",
     params(("code" = String, Path, description = "The member's code"), ("slug" = String, Path, description = "slug[@version]")),
-    responses((status = 200, body = views::Document), (status = 404, body = views::Refusal)))]
+    responses((status = 200, body = views::Document), (status = 404, body = views::Refusal),
+        (status = 403, description = "Denied or hidden here by local policy", body = views::Refusal),
+        (status = 410, description = "Erased, or withdrawn without a text", body = views::Refusal)))]
 async fn document(
     State(app): State<App>,
     Path((code, slug)): Path<(String, String)>,

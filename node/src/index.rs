@@ -201,6 +201,18 @@ impl Index {
         Ok((Index { new: true, ..index }, Opened { cursor: 0, rebuilt: Some(reason) }))
     }
 
+    /// Begins anew, at the next [`Index::open`], what was made while something else was hidden: `mark` says what is by now.
+    pub fn made_for(path: &Path, mark: &str) -> Result<(), IndexError> {
+        let file = path.with_extension("hidden");
+        if fs::read_to_string(&file).unwrap_or_default() == mark {
+            return Ok(());
+        }
+        if path.exists() {
+            fs::remove_dir_all(path).map_err(|error| failed(path, error))?;
+        }
+        fs::write(&file, mark).map_err(|error| failed(&file, error))
+    }
+
     /// Whether it was empty when it was opened.
     pub fn is_new(&self) -> bool {
         self.new

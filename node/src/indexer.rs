@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use prost::Message;
 use proto::key::PublicKey;
+use proto::policy::Selection;
 use proto::schema::{self, Kind};
 use thiserror::Error;
 use tokio::sync::watch;
@@ -40,8 +41,8 @@ pub enum IndexerError {
     Index(#[from] IndexError),
 }
 
-/// Indexes what arrived after `cursor`, at most one portion, and returns the new cursor. Nothing is committed.
-pub fn step(reader: &Reader, index: &mut Index, cursor: u64) -> Result<u64, IndexerError> {
+/// Indexes what arrived after `cursor` and is not hidden, at most one portion, and returns the new cursor. Nothing is committed.
+pub fn step(reader: &Reader, index: &mut Index, cursor: u64, hidden: &Selection) -> Result<u64, IndexerError> {
     let arrivals = reader.arrivals(cursor, ARRIVALS_AT_ONCE)?;
     let mut owners: HashMap<u32, Option<(PublicKey, String)>> = HashMap::new();
     for (arrival, log, place) in &arrivals {
@@ -64,7 +65,8 @@ pub fn step(reader: &Reader, index: &mut Index, cursor: u64) -> Result<u64, Inde
                 index.erase(&work);
                 // A version that still stands may be held.
                 let rows = reader.work(&work)?;
-                if let Some(card) = card(reader, &work, &rows, None)? {
+                let card = card(reader, &work, &rows, None)?;
+                if let Some(card) = card.filter(|_| !hidden.names(&member, &key, &work)) {
                     index.add(&card)?;
                 }
             }
@@ -72,6 +74,9 @@ pub fn step(reader: &Reader, index: &mut Index, cursor: u64) -> Result<u64, Inde
         };
         let Ok(publication) = schema::Publication::decode(body) else { continue };
         let work = format!("{member}/{}", publication.slug);
+        if hidden.names(&member, &key, &work) {
+            continue;
+        }
         let rows = reader.work(&work)?;
         // In an index that began empty, the first and only that is known of a work cannot be yet. An older one may have it from
         // before a disk lost it, and it came again.
@@ -96,10 +101,10 @@ struct Read {
 }
 
 /// Indexes everything there is and commits.
-pub fn catch_up(reader: &Reader, index: &mut Index, mut cursor: u64) -> Result<u64, IndexerError> {
+pub fn catch_up(reader: &Reader, index: &mut Index, mut cursor: u64, hidden: &Selection) -> Result<u64, IndexerError> {
     let before = cursor;
     loop {
-        let next = step(reader, index, cursor)?;
+        let next = step(reader, index, cursor, hidden)?;
         if next == cursor {
             break;
         }
@@ -163,15 +168,16 @@ pub fn spawn(
 ) -> std::io::Result<JoinHandle<()>> {
     let mut follow = move || -> Result<(), IndexerError> {
         let (mut committed, mut last) = (cursor, Instant::now());
+        let policy = changes.borrow().policy.clone();
         loop {
-            let next = step(&reader, &mut index, cursor)?;
+            let next = step(&reader, &mut index, cursor, &policy.hidden)?;
             let idle = next == cursor;
             cursor = next;
             let due = last.elapsed() >= if idle { COMMIT_EVERY } else { COMMIT_BEHIND_EVERY };
             if cursor > committed && (due || idle) {
                 if !due {
                     std::thread::sleep(COMMIT_EVERY.saturating_sub(last.elapsed()));
-                    cursor = step(&reader, &mut index, cursor)?;
+                    cursor = step(&reader, &mut index, cursor, &policy.hidden)?;
                 }
                 index.commit(cursor)?;
                 (committed, last) = (cursor, Instant::now());

@@ -4,6 +4,7 @@
 //! readers see it, and only then the effects that speak are handed out. The node runs it beside a network; a command that finds
 //! no node running drives it alone.
 
+mod denying;
 mod erasing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +19,7 @@ use proto::erasure::Cause;
 use proto::frontier::Frontier;
 use proto::key::{PublicKey, SecretKey};
 use proto::limits;
-use proto::replica::{Effect, Input, PeerState, Record, Replica, WriteError};
+use proto::replica::{Effect, Input, OverQuota, PeerState, Record, Replica, WriteError};
 use proto::schema::sync_message::Message as SyncMessage;
 use proto::schema::{self, Kind};
 use proto::session::Peer;
@@ -26,12 +27,14 @@ use proto::standing::Standing;
 use proto::work;
 use thiserror::Error;
 
+use self::denying::{lift, policy};
 use crate::conduct::uptime_ms;
 use crate::config::{Config, ConfigError, Folder, MemberConfig};
 use crate::disk::{self, DataFolder, DiskError};
 use crate::fence::{Fence, FenceError, Verdict};
 use crate::keystore::{self, KeyError, KeyName, Secrets};
 use crate::passphrase::{Passphrases, Source};
+use crate::policy::LocalPolicy;
 use crate::reader::Reader;
 use crate::rows::{Says, StoreError, WorkRow, fold};
 use crate::segments::Cursor;
@@ -133,6 +136,10 @@ pub struct View {
     pub peers: BTreeMap<Peer, PeerState>,
     /// Why own logs may not be written.
     pub recovering: Vec<String>,
+    /// What the operator decided about others.
+    pub policy: Arc<LocalPolicy>,
+    /// Logs that wait because of it.
+    pub over_quota: Vec<OverQuota>,
 }
 
 /// A peer says that it holds more of an own log than is here.
@@ -151,6 +158,7 @@ impl PartialEq for View {
             && self.missing_bodies == other.missing_bodies
             && self.peers == other.peers
             && self.recovering == other.recovering
+            && self.over_quota == other.over_quota
     }
 }
 
@@ -177,6 +185,7 @@ pub struct Keeper {
     learned: Vec<schema::Address>,
     standing: Arc<Standing>,
     frontier: Arc<Frontier>,
+    policy: Arc<LocalPolicy>,
 }
 
 impl Keeper {
@@ -202,6 +211,7 @@ impl Keeper {
     ) -> Result<(Keeper, Config, Vec<String>), KeeperError> {
         let config = folder.config()?;
         let charter = Arc::new(folder.charter()?);
+        let policy = policy(folder, &config)?;
         let federation = charter.id();
         let lock = DataFolder::lock(folder.path())?;
         // Before the store, which may take long: a wrong passphrase is told at once.
@@ -209,7 +219,7 @@ impl Keeper {
             (Some(_), Some(_)) => secrets.open(KeyName::Desk)?,
             _ => None,
         };
-        let (store, mut opened) = Store::open(&folder.store(), &federation)?;
+        let (mut store, mut opened) = Store::open(&folder.store(), &federation)?;
         let behind = store.clock_ms().saturating_sub(now_ms());
         if behind > CLOCK_BEHIND_MS {
             let span = match behind / 3_600_000 {
@@ -222,7 +232,12 @@ impl Keeper {
             ));
         }
         let fence = Fence::open(&folder.state_dir(&config)?, folder.path())?;
+        let lifted = lift(&mut store, &policy)?;
+        if lifted > 0 {
+            opened.notes.push(format!("{lifted} texts are denied here no more and are fetched"));
+        }
         let mut replica = Replica::new(charter.clone());
+        replica.set_policy(policy.replica.clone());
         for (key, log, bodies) in store.logs()? {
             replica.resume(key, log, &bodies);
         }
@@ -242,8 +257,10 @@ impl Keeper {
             claims: BTreeMap::new(),
             claimed_ms: None,
             learned: Vec::new(),
+            policy: Arc::new(policy),
         };
         keeper.settle_erasures()?;
+        keeper.deny_held()?;
         if let Some(member) = &config.member {
             keeper.take_keys(&charter, member, desk, secrets, writing, &mut opened.notes)?;
         }
@@ -280,6 +297,8 @@ impl Keeper {
             missing_bodies: self.replica.missing_bodies(),
             peers: self.replica.peers().clone(),
             recovering,
+            policy: self.policy.clone(),
+            over_quota: self.replica.over_quota(),
         }
     }
 

@@ -27,6 +27,7 @@ pub mod name;
 pub mod network;
 pub mod node;
 pub mod passphrase;
+pub mod policy;
 pub mod proof_file;
 pub mod query;
 pub mod reader;

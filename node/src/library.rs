@@ -7,6 +7,7 @@ use proto::checkpoint;
 use proto::erasure::Cause;
 use proto::key::PublicKey;
 use proto::note;
+use proto::replica::OverQuota;
 use proto::work;
 use thiserror::Error;
 
@@ -15,6 +16,7 @@ use crate::index::{Filters, IndexError, Searcher};
 use crate::keeper::View;
 use crate::markdown;
 use crate::name::Name;
+use crate::policy;
 use crate::reader::{Erased, Kept, Reader};
 use crate::rows::{Owner, Says, StoreError, WorkRow, fold};
 use crate::text;
@@ -98,6 +100,7 @@ impl Library {
     pub fn document(&self, name: &Name) -> Result<views::Document, LibraryError> {
         let rows = self.reader.work(&name.work)?;
         let state = fold(&rows);
+        self.shown(name, &rows)?;
         let row = self.choose(name, &rows, &state).ok_or_else(|| absent(name, &rows, &state))?;
         let kept = self.reader.entry(row.log, row.index)?.ok_or_else(|| LibraryError::NotFound(name.work.clone()))?;
         if kept.body.is_none() {
@@ -128,9 +131,40 @@ impl Library {
         if rows.is_empty() {
             return Err(LibraryError::NotFound(name.work.clone()));
         }
+        self.shown(name, &rows)?;
         let state = fold(&rows);
         let versions = self.versions(&rows, &state)?;
         Ok(views::History { work: name.work.clone(), withdrawn: withdrawn(&rows, &state), versions })
+    }
+
+    /// What the operator decided about others and which logs wait for it, a line each.
+    pub fn policy_words(&self) -> Vec<String> {
+        let mut lines = self.view.policy.words();
+        lines.extend(self.view.over_quota.iter().map(|over| self.quota_words(over)));
+        lines
+    }
+
+    fn quota_words(&self, over: &OverQuota) -> String {
+        let OverQuota { log, member, held, claimed } = over;
+        let quota = self.view.policy.replica.quotas.get(member).map(policy::quota_words).unwrap_or_default();
+        format!(
+            "log {log} of {member} waits at {held} entries: {member} is over its quota here ({quota}), and a peer says that there \
+             are {claimed}. For more, raise policy.quotas in comity.toml and start again"
+        )
+    }
+
+    /// Whether a work may be shown here.
+    fn shown(&self, name: &Name, rows: &[WorkRow]) -> Result<(), LibraryError> {
+        let hidden = &self.view.policy.hidden;
+        let member = name.work.split('/').next().unwrap_or_default();
+        for row in rows.iter().filter(|_| !hidden.is_empty()) {
+            let Some(owner) = self.reader.owner(row.log)? else { continue };
+            if hidden.names(member, &owner.log, &name.work) {
+                let words = format!("is {}; it is held, and peers have it", policy::HIDDEN);
+                return Err(LibraryError::NotShown { work: name.work.clone(), words });
+            }
+        }
+        Ok(())
     }
 
     /// Why the body of a version is not here.
@@ -181,7 +215,14 @@ impl Library {
         }
         let mut members = Vec::new();
         for member in self.view.standing.charter().members() {
+            let keys = self.view.frontier.rows.keys().filter(|key| {
+                logs.get(&member.code).is_some_and(|logs| logs.iter().any(|log| log.key == key.to_string()))
+            });
+            let mut policy = self.view.policy.words_of(&member.code, &keys.copied().collect::<Vec<_>>());
+            let over = self.view.over_quota.iter().filter(|over| over.member == member.code);
+            policy.extend(over.map(|over| self.quota_words(over)));
             members.push(views::Member {
+                policy,
                 code: member.code.clone(),
                 name: member.name.clone(),
                 signer: member.signer,
@@ -203,6 +244,7 @@ impl Library {
     pub fn row(&self, name: &Name) -> Result<(WorkRow, Kept, Owner), LibraryError> {
         let missing = || LibraryError::NotFound(name.work.clone());
         let rows = self.reader.work(&name.work)?;
+        self.shown(name, &rows)?;
         let row = self.choose(name, &rows, &fold(&rows)).ok_or_else(missing)?;
         let kept = self.reader.entry(row.log, row.index)?.ok_or_else(missing)?;
         if kept.body.is_none() {

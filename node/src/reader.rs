@@ -153,6 +153,20 @@ impl Reader {
         Ok(row.and_then(|row| Leaf::of(&row, index)))
     }
 
+    /// Index and digest of the entries whose bodies are held, of the first `size` of a log.
+    pub(crate) fn held_bodies(&self, log: u32, size: u64) -> Result<Vec<(u64, Digest)>, StoreError> {
+        let mut held = Vec::new();
+        for first in (0..size).step_by(LEAVES_PER_ROW as usize) {
+            let row = self.engine.get(table::LEAVES, &leaves_key(log, first))?;
+            let row = row.ok_or(StoreError::Damaged(table::LEAVES))?;
+            for index in first..size.min(first + LEAVES_PER_ROW) {
+                let leaf = Leaf::of(&row, index).ok_or(StoreError::Damaged(table::LEAVES))?;
+                held.extend(leaf.body.map(|_| (index, leaf.digest)));
+            }
+        }
+        Ok(held)
+    }
+
     /// One entry with its body, by the log's local number.
     pub fn entry(&self, log: u32, index: u64) -> Result<Option<Kept>, StoreError> {
         let Some(leaf) = self.leaf(log, index)? else { return Ok(None) };

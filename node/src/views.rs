@@ -41,6 +41,9 @@ pub struct Status {
     /// Why this node may not write, where it may not.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub recovering: Vec<String>,
+    /// What is denied and hidden here, and which logs wait because their member is over its quota here.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub policy: Vec<String>,
     /// This node's peer id.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub peer_id: String,
@@ -157,6 +160,9 @@ pub struct Member {
     pub fingerprint: String,
     /// Works it published.
     pub documents: u64,
+    /// What the operator of this node decided about it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub policy: Vec<String>,
     /// Its logs.
     pub logs: Vec<Log>,
 }

@@ -17,6 +17,7 @@ mod kill;
 mod memory;
 mod moments;
 mod pages;
+mod policy;
 mod power;
 mod proofs;
 mod restore;

@@ -35,12 +35,14 @@ impl Source {
         for note in notes {
             eprintln!("note: {note}");
         }
+        let policy = keeper.view().policy;
+        Index::made_for(&folder.index(), &policy.hidden_mark()).map_err(CliError::failed)?;
         let (mut index, opened) =
             Index::open(&folder.index(), keeper.view().counts.arrival).map_err(CliError::failed)?;
         if opened.rebuilt.is_some() {
             eprintln!("note: the search index is rebuilt; this takes a while once");
         }
-        indexer::catch_up(&keeper.reader(), &mut index, opened.cursor).map_err(CliError::failed)?;
+        indexer::catch_up(&keeper.reader(), &mut index, opened.cursor, &policy.hidden).map_err(CliError::failed)?;
         let library = Library { reader: keeper.reader(), view: keeper.view(), searcher: index.searcher() };
         Ok(Source::Alone(Box::new((keeper, library))))
     }
@@ -219,6 +221,9 @@ impl Plain {
         println!("peers          {}", status.peers);
         println!("frontier       {}", status.frontier);
         println!("free on disk   {:.1} GB", status.free_bytes as f64 / 1e9);
+        for words in &status.policy {
+            println!("policy         {words}");
+        }
         for words in status.recovering.iter().chain(&status.notes) {
             println!("note           {words}");
         }
@@ -276,6 +281,7 @@ fn alone_status(folder: &Folder, library: &Library) -> views::Status {
         erased_bodies: view.counts.erased,
         sync: "no node runs on this folder; start it with `comity run`".to_owned(),
         recovering: view.recovering.clone(),
+        policy: library.policy_words(),
         free_bytes: disk::free(folder.path()).unwrap_or_default(),
         ..views::Status::default()
     }
