@@ -29,8 +29,8 @@ use crate::erasure;
 use crate::frame::{self, Damage, place, unplace};
 use crate::reader::Reader;
 use crate::rows::{
-    Arrivals, LEAVES_PER_ROW, Leaf, LogHead, SCHEMA, StoreError, WorkRow, array, erased_key, leaf_key, leaves_key,
-    node_key, prefix, stands, table,
+    Arrivals, LEAVES_PER_ROW, Leaf, LogHead, SCHEMA, StoreError, WorkRow, array, leaf_key, leaves_key, node_key,
+    prefix, stands, table,
 };
 use crate::segments::{Cursor, FRAME_HEADER, Frame, Location, Replayed, SEGMENT_BYTES_MAX, SegmentError, Segments};
 
@@ -469,8 +469,13 @@ impl Store {
                     _ => arrived.push(Arrivals { first: placed.arrival, log: number, index, count: 1 }),
                 }
                 match &placed.body {
-                    None if self.reader.engine.get(table::ERASED, &erased_key(&log, index))?.is_some() => {}
-                    None => batch.put(table::WANTS, &leaf_key(number, index), &[]),
+                    None => match self.reader.erased(&log, index)?.map(|erased| erased.record.erasure) {
+                        // Damage took the entry, and it came again.
+                        Some(erasure) if erasure.entry == digest => {
+                            self.catalogue_erased(&mut batch, number, &head.open.member, entry, &erasure)?;
+                        }
+                        _ => batch.put(table::WANTS, &leaf_key(number, index), &[]),
+                    },
                     Some((_, bytes)) => self.catalogue(&mut batch, number, &head.open, entry, bytes)?,
                 }
             }

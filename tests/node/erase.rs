@@ -8,7 +8,7 @@ use comity::segments::{Cursor, Location, Replayed, SegmentReader};
 use serde_json::json;
 
 use crate::faults::{cannot_trace, tampered};
-use crate::federation::{Federation, Node, wait_for_documents, wait_until};
+use crate::federation::{Federation, Node, alter, wait_for_documents, wait_until};
 
 const REASON: &str = "names a witness who is protected";
 
@@ -232,4 +232,64 @@ fn what_its_author_erases_goes_everywhere_and_newcomers_lack_nothing() {
         assert_eq!((&report["erased_bodies"], &report["missing_bodies"]), (&json!(2), &json!(0)), "{name}");
     }
     federation.audit_all(&["FI", "KE-LC01", "researcher", "newcomer"]);
+}
+
+#[test]
+fn what_damage_took_of_an_erased_entry_comes_again_without_its_text() {
+    let federation = Federation::found(&["FI", "KE-LC01"]);
+    federation.publish("FI", "secret", "An unforgettable name.");
+    let packed = last_body(&federation, "FI");
+    let finland = federation.start("FI", &[]);
+    let kenya = federation.start("KE-LC01", &[&finland]);
+    wait_for_documents(&[&finland, &kenya], 1);
+    let (folder, path) = (federation.folder("KE-LC01"), federation.path("KE-LC01"));
+    let body = bodies(&folder).into_iter().find(|(bytes, _)| *bytes == packed).unwrap().1;
+    federation.done(&["erase", "FI/secret", "--reason", REASON, "--data", &path]);
+    kenya.stop();
+    // The last byte of the entry, which lies right before its body.
+    alter(&folder.join("store/segments/00000001.seg"), |bytes| bytes[body.offset as usize - 1] ^= 1);
+    std::fs::remove_dir_all(folder.join("store/sled")).unwrap();
+    let kenya = federation.start("KE-LC01", &[&finland]);
+    assert!(kenya.status()["notes"].to_string().contains("are damaged at"), "{}", kenya.status());
+    wait_until("it came again", || kenya.status()["frontier"] == finland.status()["frontier"]);
+    wait_until("it has met Finland", || kenya.status()["sync"].to_string().contains("in sync with 1"));
+    is_erased(&kenya, "FI/secret");
+    assert!(!holds(&folder, &packed));
+    federation.audit_all(&["FI", "KE-LC01"]);
+}
+
+#[test]
+fn a_crash_between_a_withdrawal_and_its_erasing_leaves_neither_half_done() {
+    if cannot_trace() {
+        return;
+    }
+    let federation = Federation::found(&["FI", "KE-LC01"]);
+    federation.publish("FI", "secret", "An unforgettable name.");
+    let packed = last_body(&federation, "FI");
+    let finland = federation.start("FI", &[]);
+    let kenya = federation.start("KE-LC01", &[&finland]);
+    wait_for_documents(&[&finland, &kenya], 1);
+    kenya.stop();
+    let folder = federation.folder("KE-LC01");
+    let segment = folder.join("store/segments/00000001.seg");
+    let command = tampered(&federation, std::slice::from_ref(&segment), "pwrite64", "signal=SIGKILL:when=1");
+    let address = std::slice::from_ref(&finland.listen[0]);
+    let kenya = federation.launch(command, "KE-LC01", &["--no-listen"], address).unwrap();
+    let path = federation.path("FI");
+    federation.done(&["withdraw", "FI/secret", "--erase", "--yes", "--reason", REASON, "--data", &path]);
+    wait_until("it is killed", || kenya.ended().is_some());
+    // As if the power had gone a moment before: the withdrawal is on the disk, the record of the erasing is not.
+    let frames = SegmentReader::new(&folder.join("store/segments")).replay(Cursor::default(), None);
+    let record = frames.filter_map(|item| match item.unwrap() {
+        Replayed::Frame(frame) if frame.kind == frame::ERASURE => Some(frame.at.offset),
+        _ => None,
+    });
+    let offset = record.last().unwrap();
+    std::fs::OpenOptions::new().write(true).open(&segment).unwrap().set_len(u64::from(offset)).unwrap();
+    std::fs::remove_dir_all(folder.join("store/sled")).unwrap();
+    assert!(holds(&folder, &packed));
+    let kenya = federation.start("KE-LC01", &[]);
+    assert!(!holds(&folder, &packed), "no peer has to tell it");
+    assert_eq!((&kenya.status()["documents"], &kenya.status()["erased_bodies"]), (&json!(0), &json!(1)));
+    federation.audit_all(&["FI", "KE-LC01"]);
 }

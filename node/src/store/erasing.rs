@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proto::body;
 use proto::entry::Entry;
-use proto::erasure::{Cause, Erasure, work_of};
+use proto::erasure::{Cause, Erasure, Work, work_of};
 use proto::key::PublicKey;
 use proto::work;
 
@@ -101,12 +101,8 @@ impl Store {
             batch.remove(table::WANTS, &leaf_key(number, index));
             Arrivals { first: arrival, log: number, index, count: 1 }.put(&mut batch);
             let entered = self.reader.segments.read_frame(&leaf.entry)?;
-            if let Some((work, entry)) = erasure.work.as_ref().zip(Entry::parse_anywhere(&entered.payload).ok()) {
-                let version =
-                    work::Version { digest: leaf.digest, number: work.number, supersedes: work.supersedes.clone() };
-                let says = Says::Version(version, entry.kind());
-                let row = WorkRow { log: number, index, digest: leaf.digest, says };
-                self.catalogue_row(&mut batch, &format!("{member}/{}", work.slug), row)?;
+            if let Ok(entry) = Entry::parse_anywhere(&entered.payload) {
+                self.catalogue_erased(&mut batch, number, &member, &entry, erasure)?;
             }
         }
         self.put_counts(&mut batch);
@@ -115,6 +111,21 @@ impl Store {
             self.blank(&log, index, &held)?;
         }
         Ok(())
+    }
+
+    /// Notes which version of which work an erased body was, as far as its record still tells.
+    pub(super) fn catalogue_erased(
+        &mut self,
+        batch: &mut Batch,
+        log: u32,
+        member: &str,
+        entry: &Entry,
+        erasure: &Erasure,
+    ) -> Result<(), StoreError> {
+        let Some(Work { slug, number, supersedes }) = erasure.work.clone() else { return Ok(()) };
+        let (digest, index) = (entry.digest(), entry.index());
+        let says = Says::Version(work::Version { digest, number, supersedes }, entry.kind());
+        self.catalogue_row(batch, &format!("{member}/{slug}"), WorkRow { log, index, digest, says })
     }
 
     /// Overwrites every copy of erased bodies: after damage the same body may have come a second time, and a run that a crash cut
