@@ -162,19 +162,19 @@ pub fn audit(store: &Path, charter: &Arc<Charter>) -> Result<Report, AuditError>
     }
     notes.report.unfinished_bytes = tail.map_or(0, |damage| damage.bytes);
     notes.report.unfinished_erasures = unfinished(&segments, &logs)?;
-    let mut explained = Vec::new();
+    let mut torn = 0;
     for finding in std::mem::take(&mut notes.findings) {
         if let Mend::Note(damage) = &finding.mended_by {
             // Torn while it was overwritten: by a crash, and the next start does it again; or just now, beside this.
             let from = Cursor { segment: damage.segment, offset: damage.offset };
             if notes.erasures.iter().any(|record| record.explains(damage)) {
-                explained.extend(segments.is_damaged(from, damage.bytes)?.then_some(()));
+                torn += u64::from(segments.is_damaged(from, damage.bytes)?);
                 continue;
             }
         }
         notes.findings.push(finding);
     }
-    notes.report.unfinished_erasures += explained.len() as u64;
+    notes.report.unfinished_erasures += torn;
     conclude(charter, &logs, &mut notes);
     Ok(notes.report)
 }

@@ -15,7 +15,6 @@ use prost::Message;
 use proto::body::{self, Open, Purpose};
 use proto::charter::Charter;
 use proto::digest::Digest;
-use proto::erasure::Cause;
 use proto::frontier::Frontier;
 use proto::key::{PublicKey, SecretKey};
 use proto::limits;
@@ -367,28 +366,18 @@ impl Keeper {
         let member = self.may_write()?;
         let work = format!("{member}/{slug}");
         let rows = self.store.reader().work(&work).map_err(failed)?;
-        let (state, why) = (fold(&rows), reason.into());
-        let is_current = |digest| state.current.iter().any(|version| version.digest == digest);
-        let mut places = Vec::new();
-        for row in rows.iter().filter(|row| matches!(row.says, Says::Version(..)) && (erase || is_current(row.digest)))
-        {
-            let place = self.erasure_of(row, Cause::Author, &why)?.filter(|_| erase);
-            if let Some(place) = place.map(|place| schema::Erase {
-                log: place.log.as_bytes().to_vec(),
-                index: place.index,
-                entry: place.entry.as_bytes().to_vec(),
-            }) {
-                places.push((row.digest, Some(place)));
-            } else if !erase {
-                places.push((row.digest, None));
-            }
-        }
-        if places.is_empty() || (!erase && state.withdrawn.is_some()) {
+        let state = fold(&rows);
+        let mut named: Vec<(Digest, Option<schema::Erase>)> = match (erase, &state.withdrawn) {
+            (true, _) => self.places(&rows)?.into_iter().map(|(digest, place)| (digest, Some(place))).collect(),
+            (false, Some(_)) => Vec::new(),
+            (false, None) => state.current.iter().map(|version| (version.digest, None)).collect(),
+        };
+        if named.is_empty() {
             return Err(PublishError::NoWork(work));
         }
-        places.sort_by_key(|(digest, _)| *digest);
+        named.sort_by_key(|(digest, _)| *digest);
         let mut bodies = Vec::new();
-        for part in places.chunks(limits::LIST_ITEMS_MAX) {
+        for part in named.chunks(limits::LIST_ITEMS_MAX) {
             let versions = part.iter().map(|(digest, _)| digest.as_bytes().to_vec()).collect();
             let erase = part.iter().filter_map(|(_, place)| place.clone()).collect();
             let withdrawal = Some(schema::Withdrawal { versions, reason: reason.to_owned(), erase });

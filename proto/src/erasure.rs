@@ -94,22 +94,33 @@ pub fn demanded(entry: &Entry, body: &[u8]) -> Vec<Erasure> {
 /// Erasures of entries that have not come yet. Of one member at most [`limits::AWAITED_ERASURES_MAX`].
 #[derive(Clone, Debug, Default)]
 pub struct Awaited {
-    places: BTreeMap<(PublicKey, u64), Vec<(Option<String>, Erasure)>>,
-    members: BTreeMap<Option<String>, usize>,
+    places: BTreeMap<(PublicKey, u64), Vec<Demand>>,
+    members: BTreeMap<String, usize>,
+}
+
+/// An erasure with the member that wants it; `None`: this node itself recorded it.
+#[derive(Clone, Debug)]
+struct Demand {
+    by: Option<String>,
+    erasure: Erasure,
 }
 
 impl Awaited {
     /// Awaits the entry that a member wants erased; `None` where this node itself recorded so.
     pub fn add(&mut self, member: Option<&str>, erasure: Erasure) {
-        let member = member.map(str::to_owned);
-        let count = self.members.entry(member.clone()).or_default();
-        let full = member.is_some() && *count >= limits::AWAITED_ERASURES_MAX;
-        let at = self.places.entry((erasure.log, erasure.index)).or_default();
-        let known = at.iter().any(|(by, known)| *by == member && known.entry == erasure.entry);
-        if !known && !full {
-            *count += 1;
-            at.push((member, erasure));
+        let at = (erasure.log, erasure.index);
+        let is_same = |known: &Demand| known.by.as_deref() == member && known.erasure.entry == erasure.entry;
+        if self.places.get(&at).is_some_and(|known| known.iter().any(is_same)) {
+            return;
         }
+        if let Some(member) = member {
+            let count = self.members.entry(member.to_owned()).or_default();
+            if *count >= limits::AWAITED_ERASURES_MAX {
+                return;
+            }
+            *count += 1;
+        }
+        self.places.entry(at).or_default().push(Demand { by: member.map(str::to_owned), erasure });
     }
 
     /// Whether nothing is awaited: so it is almost always.
@@ -120,13 +131,13 @@ impl Awaited {
     /// An entry of a member's log has come: the erasure that means it, if one does.
     pub fn take(&mut self, member: &str, entry: &Entry) -> Option<Erasure> {
         let awaited = self.places.remove(&(*entry.log(), entry.index()))?;
-        for (by, _) in &awaited {
+        for by in awaited.iter().filter_map(|demand| demand.by.as_ref()) {
             if let Some(count) = self.members.get_mut(by) {
                 *count = count.saturating_sub(1);
             }
         }
-        let may = |by: &Option<String>| by.as_ref().is_none_or(|by| by == member);
-        awaited.into_iter().find(|(by, erasure)| may(by) && erasure.means(entry)).map(|(_, erasure)| erasure)
+        let may = |demand: &Demand| demand.by.as_ref().is_none_or(|by| by == member) && demand.erasure.means(entry);
+        awaited.into_iter().find(may).map(|demand| demand.erasure)
     }
 }
 

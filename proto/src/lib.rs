@@ -5,7 +5,8 @@
 //! stranger that a leaf is in it, [`log`] how a run of leaves is verified and joined to what is held. A **federation** is the
 //! members that share one [`charter`]; [`standing`] says which keys may speak for them, and [`work`] what their documents come
 //! to. Between peers, a [`frontier`] says what one has, [`message`] what they send, [`session`] how a sync goes for its caller
-//! and [`serve`] for the called. At the center stands the [`replica`]: one input in, its effects out.
+//! and [`serve`] for the called. A replica can do without bodies that were erased ([`erasure`]) or that its operator denies
+//! ([`policy`]). At the center stands the [`replica`]: one input in, its effects out.
 //!
 //! The words are those of the glossary in `proto/README.md`; every number all nodes must agree on is in [`limits`].
 

@@ -198,7 +198,7 @@ fn what_an_operator_erases_is_wanted_no_more_and_still_wanted_by_others() {
     assert_eq!(held(&newcomer, &finland.desk), [0, 1, 2]);
 }
 
-fn denying(deny: impl FnOnce(&mut Policy)) -> Policy {
+fn denying<T>(deny: impl FnOnce(&mut Policy) -> T) -> Policy {
     let mut policy = Policy::default();
     deny(&mut policy);
     policy
@@ -210,9 +210,9 @@ fn of_whom_is_denied_entries_are_held_and_no_texts() {
     let (finland, mut node) = (&members[0], nodes.remove(0));
     node.write(&finland.desk, &[law("one"), law("two")]).unwrap();
     node.write(&second, &[law("three"), (Kind::Address as u32, publication("none").encode_to_vec())]).unwrap();
-    let by_member = denying(|policy| drop(policy.denied.members.insert("FI".to_owned())));
-    let by_log = denying(|policy| drop(policy.denied.logs.insert(second.public())));
-    let by_work = denying(|policy| drop(policy.denied.works.insert("FI/two".to_owned())));
+    let by_member = denying(|policy| policy.denied.members.insert("FI".to_owned()));
+    let by_log = denying(|policy| policy.denied.logs.insert(second.public()));
+    let by_work = denying(|policy| policy.denied.works.insert("FI/two".to_owned()));
     for (policy, first_desk, second_desk) in
         [(by_member, vec![0], vec![0, 2]), (by_log, vec![0, 1, 2], vec![0, 2]), (by_work, vec![0, 1], vec![0, 1, 2])]
     {
@@ -233,7 +233,7 @@ fn a_text_that_comes_late_is_denied_by_what_it_says() {
     let (finland, mut node) = (&members[0], nodes.remove(0));
     node.write(&finland.desk, &[law("one"), law("two")]).unwrap();
     let mut reader = Node::new(&charter, &[]);
-    reader.replica.set_policy(denying(|policy| drop(policy.denied.works.insert("FI/two".to_owned()))));
+    reader.replica.set_policy(denying(|policy| policy.denied.works.insert("FI/two".to_owned())));
     let late = |answer| match answer {
         Message::Chunk(mut chunk) if chunk.log == finland.desk.public().as_bytes() => {
             chunk.leaves.iter_mut().skip(1).for_each(|leaf| leaf.body.clear());
@@ -256,8 +256,7 @@ fn over_its_quota_a_log_waits_and_goes_on_once_there_is_room() {
     }
     other.write(&kenya.desk, &[law("law")]).unwrap();
     sync(&mut node, &other);
-    let quota =
-        |entries, bytes| denying(|policy| drop(policy.quotas.insert("FI".to_owned(), Quota { entries, bytes })));
+    let quota = |entries, bytes| denying(|policy| policy.quotas.insert("FI".to_owned(), Quota { entries, bytes }));
     let mut reader = Node::new(&charter, &[]);
     reader.replica.set_policy(quota(7, u64::MAX));
     for _ in 0..3 {

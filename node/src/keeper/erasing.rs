@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use proto::digest::Digest;
 use proto::erasure::{Cause, Erasure};
 use proto::limits;
 use proto::replica::{Effect, Input, Record};
+use proto::schema;
 
 use super::{Keeper, KeeperError, PublishError, failed, now_ms};
 use crate::rows::{Says, WorkRow};
@@ -38,13 +40,20 @@ impl Keeper {
         Ok((numbers, effects))
     }
 
+    /// Versions of a work by their digests, and the places to name where their author has them erased; not those that are already.
+    pub(super) fn places(&self, rows: &[WorkRow]) -> Result<Vec<(Digest, schema::Erase)>, PublishError> {
+        let mut places = Vec::new();
+        for row in rows.iter().filter(|row| matches!(row.says, Says::Version(..))) {
+            if let Some(erasure) = self.erasure_of(row, Cause::Author, &"".into())? {
+                let (log, entry) = (erasure.log.as_bytes().to_vec(), erasure.entry.as_bytes().to_vec());
+                places.push((row.digest, schema::Erase { log, index: erasure.index, entry }));
+            }
+        }
+        Ok(places)
+    }
+
     /// The erasure of a version, unless it is recorded already for a cause that has the last word.
-    pub(super) fn erasure_of(
-        &self,
-        row: &WorkRow,
-        cause: Cause,
-        reason: &Arc<str>,
-    ) -> Result<Option<Erasure>, PublishError> {
+    fn erasure_of(&self, row: &WorkRow, cause: Cause, reason: &Arc<str>) -> Result<Option<Erasure>, PublishError> {
         let reader = self.store.reader();
         let Some(owner) = reader.owner(row.log).map_err(failed)? else { return Ok(None) };
         let before = reader.erased(&owner.log, row.index).map_err(failed)?;

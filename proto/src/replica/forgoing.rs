@@ -103,13 +103,13 @@ impl Replica {
         let Some(entry) = entry else { return };
         let owner = self.logs.get(entry.log()).and_then(Log::open).map(|open| open.member.clone());
         let member = owner.unwrap_or_default();
-        let record = match self.denied(&member, entry, Some(&body)) {
-            Some(erasure) => Record::Erasure(erasure),
-            None => Record::Body { log: *entry.log(), index: entry.index(), body: body.clone() },
-        };
-        effects.push(Effect::Keep(record));
         let demanded = demanded(entry, &body.bytes).into_iter();
         let gone = demanded.filter_map(|erasure| self.demand(&member, erasure)).collect::<Vec<_>>();
+        let record = match self.denied(&member, entry, Some(&body)) {
+            Some(erasure) => Record::Erasure(erasure),
+            None => Record::Body { log: *entry.log(), index: entry.index(), body },
+        };
+        effects.push(Effect::Keep(record));
         effects.extend(gone.into_iter().map(|erasure| Effect::Keep(Record::Erasure(erasure))));
     }
 
