@@ -140,7 +140,7 @@ impl App {
         let (library, network) = (self.library(), self.node.network());
         let view = &library.view;
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        notes.extend(network.troubles);
+        notes.extend(view.recovered.iter().cloned().chain(network.troubles));
         views::Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             federation: view.frontier.federation.to_string(),

@@ -11,10 +11,11 @@ use prost::Message;
 use proto::body::{self, Open, Purpose};
 use proto::charter::Charter;
 use proto::digest::Digest;
+use proto::edition::Edition;
 use proto::entry::Entry;
 use proto::erasure::{self as erasing, Cause, Erasure};
 use proto::key::PublicKey;
-use proto::log::Closing;
+use proto::log::{Admission, Closing};
 use proto::schema;
 use proto::standing::Standing;
 use proto::tree::Compact;
@@ -108,6 +109,7 @@ pub fn audit(store: &Path, charter: &Arc<Charter>) -> Result<Report, AuditError>
     let mut logs: BTreeMap<PublicKey, LogState> = BTreeMap::new();
     let federation = charter.id();
     let mut notes = Notes::default();
+    let mut editions: Vec<(String, schema::EditionNote)> = Vec::new();
     let mut tail: Option<frame::Damage> = None;
     let segments = SegmentReader::new(&store.join("segments"));
     for item in segments.replay(Default::default(), None) {
@@ -156,6 +158,10 @@ pub fn audit(store: &Path, charter: &Arc<Charter>) -> Result<Report, AuditError>
                 }
                 _ => notes.finding(format!("{at}: what took the place of a body is not blank")),
             },
+            frame::EDITION => match schema::EditionNote::decode(frame.payload.as_slice()) {
+                Ok(edition) => editions.push((at, edition)),
+                Err(error) => notes.finding(format!("{at}: an edition that does not decode: {error}")),
+            },
             frame::LOCAL => notes.seen.extend(frame::Damage::read(&frame.payload)),
             other => notes.finding(format!("{at}: a record of the unknown kind {other}")),
         }
@@ -175,7 +181,7 @@ pub fn audit(store: &Path, charter: &Arc<Charter>) -> Result<Report, AuditError>
         notes.findings.push(finding);
     }
     notes.report.unfinished_erasures += torn;
-    conclude(charter, &logs, &mut notes);
+    conclude(charter, &editions, &logs, &mut notes);
     Ok(notes.report)
 }
 
@@ -335,9 +341,20 @@ fn check_erasures(logs: &BTreeMap<PublicKey, LogState>, notes: &mut Notes) {
 }
 
 /// Whether every log was let in by the charter and the governance logs, and ends where it was cut.
-fn conclude(charter: &Arc<Charter>, logs: &BTreeMap<PublicKey, LogState>, notes: &mut Notes) {
+fn conclude(
+    charter: &Arc<Charter>,
+    editions: &[(String, schema::EditionNote)],
+    logs: &BTreeMap<PublicKey, LogState>,
+    notes: &mut Notes,
+) {
     check_erasures(logs, notes);
-    let mut standing = Standing::new(charter.clone());
+    let mut standing = Standing::new(charter.clone(), None);
+    for (at, edition) in editions {
+        let taken = Edition::from_wire(edition).and_then(|edition| standing.take_edition(edition));
+        if let Err(error) = taken {
+            notes.finding(format!("{at}: edition: {error}"));
+        }
+    }
     for (key, log) in logs {
         for (index, (kind, body)) in (0u64..).zip(&log.governance) {
             standing.on_governance(key, index, *kind, body);
@@ -353,7 +370,7 @@ fn conclude(charter: &Arc<Charter>, logs: &BTreeMap<PublicKey, LogState>, notes:
             notes.finding(format!("log {key}: the body of entry {index} was overwritten, and no record says why"));
         }
         match &log.opening {
-            Some(open) if standing.admits(key, open) => {
+            Some(open) if is_let_in(&standing, key, open) => {
                 let governance = open.purpose == Purpose::Governance;
                 if let Some(index) = log.missing.keys().next().filter(|_| governance) {
                     notes.finding(format!("governance log {key}: entry {index} is held without its body"));
@@ -379,4 +396,11 @@ fn conclude(charter: &Arc<Charter>, logs: &BTreeMap<PublicKey, LogState>, notes:
             _ => notes.report.wrong.push(finding.words),
         }
     }
+}
+
+/// Whether the records make the key known as its entry 0 says, or did before a cut in its member's governance took that back.
+fn is_let_in(standing: &Standing, key: &PublicKey, open: &Open) -> bool {
+    let chains = || standing.lines().iter().filter_map(|line| line.chain(&open.member));
+    let taken_back = || chains().any(|chain| chain.links().iter().any(|link| link.cut.is_some()));
+    standing.admission(key, open) != Admission::Refused || taken_back()
 }

@@ -3,15 +3,20 @@
 //! Exit codes: 0 done; 1 what was asked about is wrong (a document, a proof, the audit) or not there; 2 the command line is
 //! wrong; 3 it could not be done (folder, disk, port, network).
 
+mod backup;
+mod charter;
 mod check;
 mod demo;
+mod edition;
+mod key;
 mod passphrase;
+mod perform;
 mod read;
 mod run;
 mod setup;
 mod write;
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -54,7 +59,13 @@ enum Command {
     Init(setup::Init),
     /// Found a federation
     #[command(subcommand)]
-    Charter(setup::Charter),
+    Charter(charter::Charter),
+    /// Lists of members: draft, sign, and choose
+    #[command(subcommand)]
+    Edition(edition::Edition),
+    /// Weighty acts of the identity key: delegate and revoke desks, rotate, and sign on a machine without a network
+    #[command(subcommand)]
+    Key(key::Key),
     /// Change the passphrase of a data folder's keys, or encrypt plain ones
     Passphrase(passphrase::Change),
     /// Bind a data folder to a federation
@@ -85,6 +96,10 @@ enum Command {
     Logs(read::Plain),
     /// Verify everything again from the raw bytes on disk
     Audit(check::Audit),
+    /// Write everything that cannot be made again into one file, also beside a running node
+    Backup(backup::Backup),
+    /// Put a backup into a new folder
+    Restore(backup::Restore),
 }
 
 /// Why a command failed.
@@ -138,6 +153,8 @@ pub fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Init(init) => init.run(),
         Command::Charter(charter) => charter.run(),
+        Command::Edition(edition) => edition.run(),
+        Command::Key(key) => key.run(),
         Command::Passphrase(change) => change.run(),
         Command::Join(join) => join.run(),
         Command::Run(run) => run.run(),
@@ -153,6 +170,8 @@ pub fn main() -> ExitCode {
         Command::Peers(plain) => plain.peers(),
         Command::Logs(plain) => plain.logs(),
         Command::Audit(audit) => audit.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -164,6 +183,24 @@ pub fn main() -> ExitCode {
             }
         }
     }
+}
+
+/// Says what is about to be signed, and asks a person; where there is none, `--yes` must have said so.
+fn confirm(words: &[String], yes: bool) -> Result<(), CliError> {
+    words.iter().for_each(|words| println!("{words}"));
+    if yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(CliError::wrong(
+            "nothing was signed: there is no terminal to ask at; read what is above and add --yes",
+        ));
+    }
+    print!("sign this? (yes/no) ");
+    let mut answer = String::new();
+    let asked = std::io::stdout().flush().and_then(|()| std::io::stdin().read_line(&mut answer));
+    asked.map_err(CliError::failed)?;
+    if answer.trim() == "yes" { Ok(()) } else { Err(CliError::wrong("nothing was signed")) }
 }
 
 /// Prints a value as JSON for a script.

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use proto::charter::Charter;
+use proto::digest::{Digest, DigestError};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -25,8 +26,21 @@ pub struct Config {
     pub http: HttpConfig,
     /// What this node does without, and does not show.
     pub policy: PolicyConfig,
+    /// Between rival editions: the digest of the one whose line counts here.
+    pub pin: Option<String>,
     /// Where the marks of the fence are; `$XDG_STATE_HOME/comity` unless given.
     pub state_dir: Option<PathBuf>,
+}
+
+impl Config {
+    /// The edition that was pinned, by its digest.
+    pub fn pin(&self) -> Result<Option<Digest>, ConfigError> {
+        let Some(pin) = &self.pin else { return Ok(None) };
+        pin.parse().map(Some).map_err(|error: DigestError| ConfigError::File {
+            path: "comity.toml".into(),
+            what: format!("pin = \"{pin}\": {error}; `comity edition list` shows the digests"),
+        })
+    }
 }
 
 /// The member.
@@ -170,6 +184,11 @@ impl Folder {
         self.0.join("charter")
     }
 
+    /// The member's line for a list of members.
+    pub fn member_file(&self) -> PathBuf {
+        self.0.join("member.txt")
+    }
+
     /// Segments and sled.
     pub fn store(&self) -> PathBuf {
         self.0.join("store")
@@ -236,11 +255,21 @@ pub fn charter(path: &Path) -> Result<Charter, ConfigError> {
     })
 }
 
-fn read(path: &Path) -> Result<String, ConfigError> {
+/// Reads a request for the identity key: at most all entries of a governance log, and a draft.
+pub fn read_long(path: &Path) -> Result<String, ConfigError> {
+    read_up_to(path, 8 * FILE_BYTES_MAX)
+}
+
+/// Reads a small text file.
+pub fn read(path: &Path) -> Result<String, ConfigError> {
+    read_up_to(path, FILE_BYTES_MAX)
+}
+
+fn read_up_to(path: &Path, bytes_max: u64) -> Result<String, ConfigError> {
     let failed = |what: String| ConfigError::File { path: path.to_owned(), what };
     let meta = fs::metadata(path).map_err(|error| failed(error.to_string()))?;
-    if meta.len() > FILE_BYTES_MAX {
-        return Err(failed(format!("it has over {FILE_BYTES_MAX} bytes")));
+    if meta.len() > bytes_max {
+        return Err(failed(format!("it has over {bytes_max} bytes")));
     }
     fs::read_to_string(path).map_err(|error| failed(error.to_string()))
 }
@@ -259,7 +288,8 @@ pub fn template(member: Option<(&str, &str)>) -> String {
     format!(
         "# Comity: what the operator of this node decides. A line that begins with # shows the default.\n\n\
          # Where the marks are that keep a restored backup from writing twice. Never inside this folder.\n\
-         # state_dir = \"~/.local/state/comity\"\n\n{member}\
+         # state_dir = \"~/.local/state/comity\"\n\
+         # Where two valid lists of members rival: the digest of the one that counts here.\n# pin = \"\"\n\n{member}\
          [network]\n# Where this node listens for peers. An empty list: it only calls others.\n\
          # listen = [\"/ip4/0.0.0.0/tcp/8114\", \"/ip6/::/tcp/8114\"]\n\
          # Under which addresses others reach it. They are published in the federation's phone book.\n\
@@ -290,6 +320,7 @@ pub fn set(text: &str, key: &str, value: &toml::Value) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     match lines.iter_mut().find(|old| is_it(old)) {
         Some(old) => *old = line,
+        None if key == "pin" => lines.insert(0, line), // no table's, and a folder of an earlier version has no line for it
         None => lines.push(line),
     }
     lines.join("\n") + "\n"

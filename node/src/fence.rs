@@ -6,7 +6,7 @@
 //! that the folder is older than what others may have seen. Device and inode of the data folder tell a copy from the original.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -27,10 +27,16 @@ struct Mark {
     inode: u64,
 }
 
+/// File in the data folder that says why own logs are in doubt, until they no longer are: what arose once outlives a start.
+const DOUBT: &str = "recovering";
+/// Bytes of that file that are read: a few sentences.
+const DOUBT_BYTES_MAX: u64 = 4096;
+
 /// The marks of one data folder.
 #[derive(Debug)]
 pub struct Fence {
     dir: PathBuf,
+    data: PathBuf,
     device: u64,
     inode: u64,
 }
@@ -69,7 +75,7 @@ impl std::fmt::Display for Doubt {
         match self {
             Doubt::NoMark => write!(f, "its mark outside the data folder is missing"),
             Doubt::MarkAhead { mark, held } => {
-                write!(f, "its mark says {mark} entries were written, but this folder holds {held}")
+                write!(f, "its mark says {mark} entries were written, and this folder held {held}")
             }
             Doubt::OtherRoot => write!(f, "its mark names another root than this folder holds"),
             Doubt::OtherFolder => {
@@ -87,12 +93,23 @@ pub struct FenceError {
     what: String,
 }
 
+impl Mark {
+    fn unmet(&self, size: u64, root_at: impl Fn(u64) -> Option<Digest>) -> Option<Doubt> {
+        let mark = self.size.max(self.spoken);
+        if mark > size {
+            return Some(Doubt::MarkAhead { mark, held: size });
+        }
+        let is_root = root_at(self.size).is_some_and(|root| root.to_string() == self.root);
+        (!is_root).then_some(Doubt::OtherRoot)
+    }
+}
+
 impl Fence {
     /// The marks in `dir` for the data folder `data`.
     pub fn open(dir: &Path, data: &Path) -> Result<Fence, FenceError> {
         fs::create_dir_all(dir).map_err(|error| failed(dir, &error))?;
         let meta = fs::metadata(data).map_err(|error| failed(data, &error))?;
-        Ok(Fence { dir: dir.to_owned(), device: meta.dev(), inode: meta.ino() })
+        Ok(Fence { dir: dir.to_owned(), data: data.to_owned(), device: meta.dev(), inode: meta.ino() })
     }
 
     /// Writes the mark of a new log at 0; an existing mark is left alone.
@@ -114,18 +131,52 @@ impl Fence {
         if (mark.device, mark.inode) != (self.device, self.inode) {
             return Ok(Verdict::Recovering(Doubt::OtherFolder));
         }
-        if mark.size.max(mark.spoken) > size {
-            return Ok(Verdict::Recovering(Doubt::MarkAhead { mark: mark.size.max(mark.spoken), held: size }));
-        }
-        if root_at(mark.size).map(|root| root.to_string()).as_deref() != Some(mark.root.as_str()) {
-            return Ok(Verdict::Recovering(Doubt::OtherRoot));
-        }
-        Ok(if mark.size == size { Verdict::Sound } else { Verdict::Advance })
+        Ok(match mark.unmet(size, root_at) {
+            Some(doubt) => Verdict::Recovering(doubt),
+            None if mark.size == size => Verdict::Sound,
+            None => Verdict::Advance,
+        })
+    }
+
+    /// What the mark of a recovering log still asks for: its size, and its root there. Without a mark there is nothing to reach,
+    /// and which folder it was made for no longer matters.
+    pub fn unmet(
+        &self,
+        log: &PublicKey,
+        size: u64,
+        root_at: impl Fn(u64) -> Option<Digest>,
+    ) -> Result<Option<Doubt>, FenceError> {
+        Ok(self.read(log)?.and_then(|mark| mark.unmet(size, root_at)))
     }
 
     /// Advances a mark, durably: what it covers may be spoken from now on.
     pub fn advance(&self, log: &PublicKey, size: u64, root: &Digest) -> Result<(), FenceError> {
         self.write(log, size, root, size)
+    }
+
+    /// The doubt that was noted in the data folder, in words.
+    pub fn doubt(&self) -> Result<Option<String>, FenceError> {
+        let path = self.data.join(DOUBT);
+        let mut words = String::new();
+        match File::open(&path).and_then(|file| file.take(DOUBT_BYTES_MAX).read_to_string(&mut words)) {
+            Ok(_) => Ok(Some(words.trim().to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(&path, &error)),
+        }
+    }
+
+    /// Notes a doubt in the data folder, durably. An earlier one stays.
+    pub fn note_doubt(&self, words: &str) -> Result<(), FenceError> {
+        if self.doubt()?.is_some() { Ok(()) } else { note_doubt(&self.data, words) }
+    }
+
+    /// Own logs are no longer in doubt.
+    pub fn forget_doubt(&self) -> Result<(), FenceError> {
+        let path = self.data.join(DOUBT);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(&path, &error)),
+            _ => Ok(()), // a power cut may bring it back: then it is looked into once more
+        }
     }
 
     fn read(&self, log: &PublicKey) -> Result<Option<Mark>, FenceError> {
@@ -153,6 +204,12 @@ impl Fence {
     }
 }
 
+/// Notes in a data folder that its own logs are in doubt, and why.
+pub fn note_doubt(data: &Path, words: &str) -> Result<(), FenceError> {
+    let path = data.join(DOUBT);
+    write_durably(&path, words.as_bytes(), 0o644).map_err(|error| failed(&path, &error))
+}
+
 /// Replaces a file so that a crash leaves the old one or the new one, whole.
 pub fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
@@ -162,6 +219,8 @@ pub fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&beside, path)?;
     match path.parent() {
+        // A name alone is in the folder where one is.
+        Some(parent) if parent.as_os_str().is_empty() => File::open(".")?.sync_all(),
         Some(parent) => File::open(parent)?.sync_all(),
         None => Ok(()),
     }

@@ -19,12 +19,15 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::acts::{self, Act, ActError, Held};
 use crate::app::{App, Problem, SearchParams, name};
 use crate::document;
 use crate::library::Library;
+use crate::membership;
 use crate::name::Name;
 use crate::node::REQUEST_DOCUMENTS_MAX;
 use crate::proof_file::{self, ProofFileError};
+use crate::signing::{SignError, Signed};
 use crate::views;
 use crate::web;
 
@@ -54,6 +57,9 @@ pub fn router(app: App) -> axum::Router {
         .routes(routes!(proof))
         .routes(routes!(withdraw))
         .routes(routes!(erase))
+        .routes(routes!(editions))
+        .routes(routes!(request))
+        .routes(routes!(submit))
         .split_for_parts();
     let description = Arc::new(description.to_pretty_json().unwrap_or_default());
     router
@@ -167,6 +173,12 @@ async fn proof(State(app): State<App>, Path((code, slug)): Path<(String, String)
     Ok(([(header::CONTENT_DISPOSITION, file)], Json(made)).into_response())
 }
 
+/// Valid lists of members, drafts, and whose signatures are missing.
+#[utoipa::path(get, path = "/v1/editions", responses((status = 200, body = membership::Editions)))]
+async fn editions(State(app): State<App>) -> Result<Json<membership::Editions>, Problem> {
+    app.ask(|library| Ok(membership::list(&library.view.standing))).await.map(Json)
+}
+
 async fn health(State(app): State<App>) -> Response {
     let recovering = app.node.view().recovering;
     if recovering.is_empty() {
@@ -266,4 +278,34 @@ async fn erase(
     }
     let versions = app.node.erase(name, request.reason.trim()).await?;
     Ok(Json(views::EraseReply { versions }))
+}
+
+/// Makes the file by which the member's identity key is asked to sign an act. Nothing is signed by it.
+#[utoipa::path(post, path = "/v1/governance/requests", request_body = Act, security(("token" = [])),
+    responses((status = 200, body = acts::Request), (status = 409, body = views::Refusal)))]
+async fn request(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Json(act): Json<Act>,
+) -> Result<Json<acts::Request>, Problem> {
+    app.authorise(&headers)?;
+    let member = app.node.config().member.as_ref().map(|member| member.code.clone());
+    let library = app.library();
+    let made = tokio::task::spawn_blocking(move || {
+        let (standing, frontier) = (library.view.standing.as_ref(), library.view.frontier.as_ref());
+        let held = Held { standing, frontier, reader: &library.reader };
+        acts::Request::make(&held, &member.ok_or(ActError::NoMember)?, &act)
+    });
+    let made = made.await.map_err(|error| Problem::internal(&error))?;
+    made.map(Json).map_err(|error| Problem(StatusCode::CONFLICT, vec![error.to_string()]))
+}
+
+/// Takes what the identity key signed, for everyone and for good.
+#[utoipa::path(post, path = "/v1/governance/runs", request_body = Signed, security(("token" = [])),
+    responses((status = 204), (status = 409, body = views::Refusal)))]
+async fn submit(State(app): State<App>, headers: HeaderMap, Json(signed): Json<Signed>) -> Result<StatusCode, Problem> {
+    app.authorise(&headers)?;
+    let bad = |error: SignError| Problem(StatusCode::UNPROCESSABLE_ENTITY, vec![error.to_string()]);
+    app.node.submit(signed.chunk().map_err(bad)?).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -13,13 +13,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use prost::Message;
 use proto::body::{self, Open, Purpose};
-use proto::charter::Charter;
 use proto::digest::Digest;
 use proto::frontier::Frontier;
 use proto::key::{PublicKey, SecretKey};
 use proto::limits;
 use proto::replica::{Effect, Input, OverQuota, PeerState, Record, Replica, WriteError};
-use proto::schema::sync_message::Message as SyncMessage;
 use proto::schema::{self, Kind};
 use proto::session::Peer;
 use proto::standing::Standing;
@@ -27,12 +25,13 @@ use proto::work;
 use thiserror::Error;
 
 use self::denying::{lift, policy};
-use crate::conduct::uptime_ms;
+use crate::acts;
 use crate::config::{Config, ConfigError, Folder, MemberConfig};
 use crate::disk::{self, DataFolder, DiskError};
-use crate::fence::{Fence, FenceError, Verdict};
+use crate::fence::{Fence, FenceError};
 use crate::keystore::{self, KeyError, KeyName, Secrets};
-use crate::passphrase::{Passphrases, Source};
+use crate::own_logs::{OwnLogs, OwnLogsError, Source};
+use crate::passphrase::{self, Passphrases};
 use crate::policy::LocalPolicy;
 use crate::reader::Reader;
 use crate::rows::{Says, StoreError, WorkRow, fold};
@@ -41,10 +40,6 @@ use crate::store::{Counts, Store};
 
 /// Milliseconds a clock may be behind what was noted before without a word: what a correction by a time service takes back.
 const CLOCK_BEHIND_MS: u64 = 300_000;
-
-/// Milliseconds from the first claim since the start for which claims alone can hold up writing: whoever holds more of an own log
-/// shows it meanwhile, also on a weak line, and a liar, or a crowd of them, must not silence a parliament.
-const CLAIMS_HOLD_MS: u64 = 300_000;
 
 /// Why the node cannot go on.
 #[derive(Debug, Error)]
@@ -66,6 +61,15 @@ pub enum KeeperError {
     Key(#[from] KeyError),
 }
 
+impl From<OwnLogsError> for KeeperError {
+    fn from(error: OwnLogsError) -> KeeperError {
+        match error {
+            OwnLogsError::Store(error) => KeeperError::Store(error),
+            OwnLogsError::Fence(error) => KeeperError::Fence(error),
+        }
+    }
+}
+
 /// Why nothing was published. Nothing was changed.
 #[derive(Debug, Error)]
 pub enum PublishError {
@@ -74,8 +78,9 @@ pub enum PublishError {
     NoDesk,
     /// The fence.
     #[error(
-        "this node may not write: {0}. It reads its own log from its peers meanwhile. If you know that no other copy of this \
-         folder wrote since, start it once with `comity run --override-fence`; that is recorded"
+        "this node may not write yet: {0}. While it runs it reads its own logs back from its peers, and it writes again by \
+         itself once enough of them have confirmed that nothing is missing. If you know that no other copy of this folder wrote \
+         since, `comity run --override-fence` ends it sooner; that is recorded"
     )]
     Recovering(String),
     /// A peer is being asked.
@@ -135,17 +140,12 @@ pub struct View {
     pub peers: BTreeMap<Peer, PeerState>,
     /// Why own logs may not be written.
     pub recovering: Vec<String>,
+    /// How own logs came to be written again, since the start.
+    pub recovered: Vec<String>,
     /// What the operator decided about others.
     pub policy: Arc<LocalPolicy>,
     /// Logs that wait because of it.
     pub over_quota: Vec<OverQuota>,
-}
-
-/// A peer says that it holds more of an own log than is here.
-struct Claim {
-    log: PublicKey,
-    size: u64,
-    held: u64,
 }
 
 impl PartialEq for View {
@@ -157,6 +157,7 @@ impl PartialEq for View {
             && self.missing_bodies == other.missing_bodies
             && self.peers == other.peers
             && self.recovering == other.recovering
+            && self.recovered == other.recovered
             && self.over_quota == other.over_quota
     }
 }
@@ -174,13 +175,11 @@ pub struct Keeper {
     federation: Digest,
     replica: Replica,
     store: Store,
-    fence: Fence,
-    own: BTreeSet<PublicKey>,
+    own: OwnLogs,
     desk: Option<PublicKey>,
-    member: Option<String>,
-    recovering: BTreeMap<PublicKey, String>,
-    claims: BTreeMap<Peer, Claim>,
-    claimed_ms: Option<u64>,
+    member: Option<MemberConfig>,
+    /// Peer id and addresses of this node that are not in the phone book yet.
+    place: Option<(String, Vec<String>)>,
     learned: Vec<schema::Address>,
     standing: Arc<Standing>,
     frontier: Arc<Frontier>,
@@ -190,7 +189,7 @@ pub struct Keeper {
 impl Keeper {
     /// Opens a data folder that was set up and joined to a federation, to read. The words say what was mended.
     pub fn open(folder: &Folder) -> Result<(Keeper, Config, Vec<String>), KeeperError> {
-        let mut nowhere = Passphrases::new(Source::Nowhere);
+        let mut nowhere = Passphrases::new(passphrase::Source::Nowhere);
         Keeper::open_with(folder, &mut Secrets::of(folder.path(), &mut nowhere), None)
     }
 
@@ -235,11 +234,18 @@ impl Keeper {
         if lifted > 0 {
             opened.notes.push(format!("{lifted} texts are denied here no more and are fetched"));
         }
-        let mut replica = Replica::new(charter.clone());
+        let mut replica = Replica::pinned(charter, config.pin()?);
         replica.set_policy(policy.replica.clone());
+        for note in store.editions()? {
+            if let Err(error) = replica.resume_edition(&note) {
+                opened.notes.push(format!("an edition on disk is not taken: {error}; a sync brings what is missing"));
+            }
+        }
         for (key, log, bodies) in store.logs()? {
             replica.resume(key, log, &bodies);
         }
+        let asked = replica.resumed();
+        answer(&mut replica, &store, asked);
         let mut keeper = Keeper {
             _lock: lock,
             folder: folder.clone(),
@@ -248,21 +254,16 @@ impl Keeper {
             frontier: Arc::new(replica.frontier()),
             replica,
             store,
-            fence,
-            own: BTreeSet::new(),
+            own: OwnLogs::new(fence, config.member.as_ref().map(|member| member.code.clone())),
             desk: None,
-            member: None,
-            recovering: BTreeMap::new(),
-            claims: BTreeMap::new(),
-            claimed_ms: None,
+            member: config.member.clone(),
+            place: None,
             learned: Vec::new(),
             policy: Arc::new(policy),
         };
         keeper.settle_erasures()?;
         keeper.deny_held()?;
-        if let Some(member) = &config.member {
-            keeper.take_keys(&charter, member, desk, secrets, writing, &mut opened.notes)?;
-        }
+        keeper.take_keys(desk, secrets, writing, &mut opened.notes)?;
         Ok((keeper, config, opened.notes))
     }
 
@@ -283,8 +284,7 @@ impl Keeper {
 
     /// What can be seen from outside.
     pub fn view(&self) -> View {
-        let mut recovering: Vec<String> =
-            self.recovering.iter().map(|(key, why)| format!("log {key} may not be written: {why}")).collect();
+        let mut recovering = self.own.words();
         recovering.extend(self.store.reader().damage().cloned());
         if !self.has_room() {
             recovering.push("the disk is full: nothing new is taken until some space is freed".to_owned());
@@ -296,6 +296,7 @@ impl Keeper {
             missing_bodies: self.replica.missing_bodies(),
             peers: self.replica.peers().clone(),
             recovering,
+            recovered: self.own.recovered().to_vec(),
             policy: self.policy.clone(),
             over_quota: self.replica.over_quota(),
         }
@@ -304,18 +305,17 @@ impl Keeper {
     /// One turn: every input judged, one fsync for all, then what may be spoken. A refused write changes nothing and is told.
     pub fn turn(&mut self, inputs: Vec<Input>) -> Result<(Vec<Effect>, Vec<WriteError>), KeeperError> {
         let now = now_ms();
-        let (mut spoken, mut kept, mut refused) = (Vec::new(), Vec::new(), Vec::new());
-        let mut wrote = BTreeSet::new();
+        let (mut spoken, mut kept, mut asked, mut refused) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for input in inputs {
-            self.hear_claims(&input);
-            if let Input::Write { log, .. } = &input {
-                wrote.insert(*log);
-            }
+            self.own.hear(&input, &self.replica, &self.store, &self.frontier);
+            let source = Source::of(&input);
             match self.replica.handle(now, input) {
                 Ok(effects) => {
+                    self.own.follow(&source, &effects)?;
                     for effect in effects {
                         match effect {
                             Effect::Keep(record) => kept.push(record),
+                            Effect::FindRoot { .. } => asked.push(effect),
                             other => spoken.push(other),
                         }
                     }
@@ -324,10 +324,13 @@ impl Keeper {
             }
         }
         if !kept.is_empty() {
-            self.find_foreign(&wrote, &kept);
-            self.keep(now, &kept)?;
+            self.keep(now, &kept, asked)?;
         }
-        spoken.extend(self.settle_claims());
+        spoken.extend(self.own.settle_claims(&self.replica));
+        if self.own.end_recovery(&self.replica, &mut self.store, now, &self.frontier)? {
+            spoken.extend(self.open_logs()?);
+        }
+        spoken.extend(self.publish_place()?);
         Ok((spoken, refused))
     }
 
@@ -389,20 +392,22 @@ impl Keeper {
         Ok((work, effects))
     }
 
-    /// Publishes this node's place in the phone book, if it changed.
-    pub fn publish_addresses(&mut self, peer: &str, addresses: &[String]) -> Result<Vec<Effect>, PublishError> {
-        self.may_write()?;
-        let desk = self.desk.ok_or(PublishError::NoDesk)?;
-        let number = self.store.reader().number(&desk).map_err(failed)?;
-        let addresses: Vec<String> = addresses.iter().take(limits::ADDRESSES_MAX).cloned().collect();
-        let book = self.store.reader().phone_book().map_err(failed)?;
-        let mut own = book.iter().filter(|(log, address)| Some(*log) == number && address.peer == peer);
-        if own.next().is_some_and(|(_, known)| known.addresses == addresses) || addresses.is_empty() {
-            return Ok(Vec::new());
+    /// Takes a run of the member's governance log, signed where its identity key is.
+    pub fn submit(&mut self, chunk: schema::Chunk) -> Result<Vec<Effect>, PublishError> {
+        if self.own.are_recovering() {
+            return Err(PublishError::Recovering(self.own.words().join(". ")));
         }
-        let salt = keystore::random::<{ limits::SALT_BYTES }>().map_err(failed)?.to_vec();
-        let body = schema::Address { salt, peer: peer.to_owned(), addresses }.encode_to_vec();
-        self.write(vec![(Kind::Address as u32, body)])
+        let (effects, mut refused) = self.turn(vec![Input::Submit(chunk)]).map_err(failed)?;
+        match refused.pop() {
+            Some(error) => Err(error.into()),
+            None => Ok(effects),
+        }
+    }
+
+    /// Where this node can be reached; published in the phone book if that changed, as soon as that is safe.
+    pub fn take_place(&mut self, peer: &str, addresses: &[String]) {
+        let addresses: Vec<String> = addresses.iter().take(limits::ADDRESSES_MAX).cloned().collect();
+        self.place = (!addresses.is_empty() && self.desk.is_some()).then(|| (peer.to_owned(), addresses));
     }
 
     /// Entries of the phone book that arrived since this was last asked.
@@ -429,184 +434,144 @@ impl Keeper {
 
     fn take_keys(
         &mut self,
-        charter: &Charter,
-        member: &MemberConfig,
         desk: Option<SecretKey>,
         secrets: &mut Secrets<'_>,
         writing: Option<Writing>,
         notes: &mut Vec<String>,
     ) -> Result<(), KeeperError> {
-        self.member = Some(member.code.clone());
+        let Some(member) = self.member.clone() else { return Ok(()) };
         self.desk = desk.as_ref().map(SecretKey::public);
         // A log is one's own where its secret key is here, opened or not. A damaged file of a key that is not needed stops nobody.
         for name in [KeyName::Identity, KeyName::Desk] {
             match secrets.public(name) {
-                Ok(public) => self.own.extend(public),
+                Ok(Some(public)) => self.own.add(public),
+                Ok(None) => {}
                 Err(error) => notes.push(error.to_string()),
             }
         }
-        let override_fence = writing.is_some_and(|writing| writing.override_fence);
-        for log in self.own.clone() {
-            self.check_fence(&log, override_fence)?;
+        if let Some(desk) = desk {
+            self.replica.hold_key(desk);
+            self.take_identity(&member, secrets, notes)?;
         }
-        let Some(desk) = desk else { return Ok(()) };
-        let key = desk.public();
-        self.replica.hold_key(desk);
-        if self.recovering.is_empty() { self.open_logs(charter, member, &key, secrets, notes) } else { Ok(()) }
-    }
-
-    fn check_fence(&mut self, log: &PublicKey, override_fence: bool) -> Result<(), KeeperError> {
-        let size = self.replica.log(log).map_or(0, |log| log.size());
-        let root = |size| self.store.root_at(log, size);
-        match self.fence.judge(log, size, root)? {
-            Verdict::Sound => {}
-            Verdict::Advance => self.advance(log)?,
-            Verdict::Recovering(doubt) if override_fence => {
-                let words = format!("the operator overrode the fence of log {log} at {size} entries: {doubt}");
-                tracing::warn!("{words}");
-                self.store.note_local(now_ms(), &words)?;
-                self.advance(log)?;
-            }
-            Verdict::Recovering(doubt) => {
-                self.recovering.insert(*log, doubt.to_string());
-            }
+        let override_fence = writing.is_some_and(|writing| writing.override_fence);
+        self.own.check(&self.replica, &mut self.store, now_ms(), override_fence)?;
+        // Nobody has confirmed anything yet; but what is waited for can be told at once.
+        self.own.end_recovery(&self.replica, &mut self.store, now_ms(), &self.frontier)?;
+        if !self.own.are_recovering() {
+            self.open_logs()?;
         }
         Ok(())
     }
 
-    fn advance(&self, log: &PublicKey) -> Result<(), KeeperError> {
-        let Some(log_state) = self.replica.log(log) else { return Ok(()) };
-        Ok(self.fence.advance(log, log_state.size(), &log_state.tree().root())?)
+    /// Opens the identity key where the governance log is still to be begun, and only there. A recovering node may come to that
+    /// hours later, when nobody gives the passphrase any more.
+    fn take_identity(
+        &mut self,
+        member: &MemberConfig,
+        secrets: &mut Secrets<'_>,
+        notes: &mut Vec<String>,
+    ) -> Result<(), KeeperError> {
+        let Some(identity) = self.replica.standing().identity_key(&member.code) else { return Ok(()) };
+        if self.replica.log(&identity).is_some_and(|log| log.size() > 0)
+            || secrets.public(KeyName::Identity)?.is_some_and(|public| public != identity)
+        {
+            return Ok(());
+        }
+        match secrets.open(KeyName::Identity)? {
+            Some(secret) if secret.public() == identity => {
+                self.own.add(identity);
+                self.replica.hold_key(secret);
+            }
+            Some(_) => {}
+            None => notes.push(format!(
+                "the governance log of {} is not begun here: bring back {}, or wait until a peer brings that log",
+                member.code,
+                KeyName::Identity.path(self.folder.path()).display()
+            )),
+        }
+        Ok(())
     }
 
     /// Entries 0 of both logs and the delegation of the desk, where they are not yet there: the first words of a member. Only the
     /// governance log's need the identity key.
-    fn open_logs(
-        &mut self,
-        charter: &Charter,
-        member: &MemberConfig,
-        desk_key: &PublicKey,
-        secrets: &mut Secrets<'_>,
-        notes: &mut Vec<String>,
-    ) -> Result<(), KeeperError> {
-        let Some(listed) = charter.member(&member.code) else { return Ok(()) };
-        let identity = listed.identity_key;
-        if self.replica.log(&identity).map_or(0, |log| log.size()) == 0 {
-            if secrets.public(KeyName::Identity)?.is_some_and(|public| public != identity) {
-                return Ok(()); // not (yet) a member: it reads like everyone else
-            }
-            let Some(secret) = secrets.open(KeyName::Identity)? else {
-                let path = KeyName::Identity.path(self.folder.path());
-                notes.push(format!(
-                    "the governance log of {} is not begun here: bring back {}, or wait until a peer brings that log",
-                    member.code,
-                    path.display()
-                ));
-                return Ok(());
-            };
-            if secret.public() != identity {
-                return Ok(());
-            }
-            if self.own.insert(identity) {
-                self.check_fence(&identity, false)?;
-            }
-            if !self.recovering.is_empty() {
-                return Ok(());
-            }
-            self.replica.hold_key(secret);
-            let open = Open {
-                purpose: Purpose::Governance,
-                member: member.code.clone(),
-                identity_key: identity,
-                successor_digest: Some(listed.successor_digest),
-                predecessor: None,
-            };
-            let opening = (Kind::Open as u32, open.to_body(keystore::random()?));
-            let delegation = (Kind::Delegate as u32, body::delegation(desk_key, &member.desk, keystore::random()?));
-            self.turn(vec![Input::Write { log: identity, bodies: vec![opening, delegation] }])?;
-        }
-        if self.replica.log(desk_key).is_some_and(|log| log.size() == 0) {
-            let open = Open {
-                purpose: Purpose::Publication,
-                member: member.code.clone(),
-                identity_key: identity,
-                successor_digest: None,
-                predecessor: None,
-            };
-            let opening = (Kind::Open as u32, open.to_body(keystore::random()?));
-            self.turn(vec![Input::Write { log: *desk_key, bodies: vec![opening] }])?;
-        }
-        Ok(())
-    }
-
-    /// A peer that says it holds more of an own log than is here is asked for it; until it has answered nothing is written.
-    /// A row is only a claim: the entries that follow, which only our own key can have signed, are the evidence.
-    fn hear_claims(&mut self, input: &Input) {
-        let (Input::Told(peer, frontier) | Input::Answered(peer, SyncMessage::Frontier(frontier))) = input else {
-            return;
+    fn open_logs(&mut self) -> Result<Vec<Effect>, KeeperError> {
+        let (Some(member), Some(desk)) = (self.member.clone(), self.desk) else { return Ok(Vec::new()) };
+        let Some(identity) = self.replica.standing().identity_key(&member.code) else {
+            return Ok(Vec::new()); // not (yet) a member: it reads like everyone else
         };
-        for log in &self.own {
-            let held = self.replica.log(log).map_or(0, |log| log.size());
-            let claimed = frontier.rows.iter().find(|row| row.log == log.as_bytes() && row.size > held);
-            if let Some(row) = claimed {
-                self.claims.insert(peer.clone(), Claim { log: *log, size: row.size, held });
-                self.claimed_ms.get_or_insert_with(uptime_ms);
-            }
+        let mut effects = Vec::new();
+        if self.own.has(&identity) && self.replica.log(&identity).is_none_or(|log| log.size() == 0) {
+            let frontier = self.replica.frontier();
+            let mut chains = self.replica.standing().lines().iter().filter_map(|line| line.chain(&member.code));
+            let Some(link) = chains.find_map(|chain| chain.link(&identity)) else { return Ok(effects) };
+            let open = acts::opening(&frontier, &member.code, link);
+            let opening = (Kind::Open as u32, open.to_body(keystore::random()?));
+            let delegation = (Kind::Delegate as u32, body::delegation(&desk, &member.desk, keystore::random()?));
+            effects.extend(self.turn(vec![Input::Write { log: identity, bodies: vec![opening, delegation] }])?.0);
         }
-    }
-
-    fn is_syncing(&self, peer: &Peer) -> bool {
-        self.replica.peers().get(peer).is_some_and(|state| state.syncing)
-    }
-
-    /// The claim that holds up writing.
-    fn claim(&self) -> Option<String> {
-        self.claimed_ms.filter(|since| uptime_ms() < since + CLAIMS_HOLD_MS)?;
-        let Claim { log, size, held } = self.claims.iter().find(|(peer, _)| self.is_syncing(peer))?.1;
-        Some(format!("a peer says it holds {size} entries of {log}, this folder {held}"))
-    }
-
-    /// Claims whose sync is over. Only our own key can have signed what was claimed, so who showed none of it made it up.
-    fn settle_claims(&mut self) -> Vec<Effect> {
-        let over: Vec<Peer> = self.claims.keys().filter(|peer| !self.is_syncing(peer)).cloned().collect();
-        let mut faults = Vec::new();
-        for peer in over {
-            let Some(Claim { log, size, held }) = self.claims.remove(&peer) else { continue };
-            if self.replica.log(&log).is_none_or(|log| log.size() <= held) {
-                let fault = format!("said it holds {size} entries of our log {log} and showed none beyond {held}");
-                faults.push(Effect::Penalize { peer, fault });
-            }
+        if let Some(open) = self.desk_open(&desk)? {
+            effects.extend(self.turn(vec![Input::Write { log: desk, bodies: vec![open] }])?.0);
         }
-        faults
+        Ok(effects)
     }
 
-    /// An entry of an own log that came from a peer: something else wrote it, and nothing more is written from here.
-    fn find_foreign(&mut self, inputs_wrote: &BTreeSet<PublicKey>, records: &[Record]) {
-        for record in records {
-            let Record::Run(run) = record else { continue };
-            if self.own.contains(run.log()) && !inputs_wrote.contains(run.log()) {
-                let words =
-                    format!("entries from {} on came from a peer; another copy of this folder wrote them", run.from());
-                tracing::error!("log {} may not be written: {words}", run.log());
-                self.recovering.entry(*run.log()).or_insert(words);
-            }
+    /// Entry 0 of the desk's log, where that is still to be written and the desk is delegated.
+    fn desk_open(&self, desk_key: &PublicKey) -> Result<Option<(u32, Vec<u8>)>, KeyError> {
+        let member = self.member.as_ref().filter(|_| self.replica.log(desk_key).is_some_and(|log| log.size() == 0));
+        let Some(member) = member.map(|member| member.code.clone()) else { return Ok(None) };
+        let mut chains = self.replica.standing().lines().iter().filter_map(|line| line.chain(&member));
+        let Some(desk) = chains.find_map(|chain| chain.desks().get(desk_key)) else { return Ok(None) };
+        let (purpose, identity_key) = (Purpose::Publication, desk.identity_key);
+        let open = Open { purpose, member, identity_key, successor_digest: None, predecessor: None };
+        Ok(Some((Kind::Open as u32, open.to_body(keystore::random()?))))
+    }
+
+    /// Publishes this node's place in the phone book. Nobody asked for it, so not before a peer was heard: where folder and
+    /// marks are both of yesterday, nothing here tells, and the first words of a start must not be what makes a fork.
+    fn publish_place(&mut self) -> Result<Vec<Effect>, KeeperError> {
+        let Some(desk) = self.desk.filter(|desk| self.replica.log(desk).is_some_and(|log| log.size() > 0)) else {
+            return Ok(Vec::new());
+        };
+        if self.place.is_none() || !self.own.have_been_compared() || self.may_write().is_err() {
+            return Ok(Vec::new());
         }
+        let Some((peer, addresses)) = self.place.take() else { return Ok(Vec::new()) };
+        let reader = self.store.reader();
+        let number = reader.number(&desk)?;
+        let is_known = |(log, known): &(u32, schema::Address)| {
+            Some(*log) == number && known.peer == peer && known.addresses == addresses
+        };
+        if reader.phone_book()?.iter().any(is_known) {
+            return Ok(Vec::new());
+        }
+        let salt = keystore::random::<{ limits::SALT_BYTES }>()?.to_vec();
+        let body = schema::Address { salt, peer, addresses }.encode_to_vec();
+        let (effects, refused) =
+            self.turn(vec![Input::Write { log: desk, bodies: vec![(Kind::Address as u32, body)] }])?;
+        for error in refused {
+            tracing::info!(%error, "this node's addresses are not in the phone book");
+        }
+        Ok(effects)
     }
 
     fn may_write(&self) -> Result<String, PublishError> {
-        let member = self.member.clone().filter(|_| self.desk.is_some()).ok_or(PublishError::NoDesk)?;
-        if let Some(why) = self.recovering.values().next() {
-            return Err(PublishError::Recovering(why.clone()));
+        let member = self.member.as_ref().filter(|_| self.desk.is_some()).ok_or(PublishError::NoDesk)?.code.clone();
+        if self.own.are_recovering() {
+            return Err(PublishError::Recovering(self.own.words().join(". ")));
         }
-        if let Some(why) = self.claim() {
+        if let Some(why) = self.own.claim(&self.replica) {
             return Err(PublishError::Asking(why));
         }
         let free = disk::free(self.folder.path()).map_err(failed)?;
         if free < disk::FREE_BYTES_MIN { Err(PublishError::Full(free)) } else { Ok(member) }
     }
 
-    fn write(&mut self, bodies: Vec<(u32, Vec<u8>)>) -> Result<Vec<Effect>, PublishError> {
+    fn write(&mut self, mut bodies: Vec<(u32, Vec<u8>)>) -> Result<Vec<Effect>, PublishError> {
         let log = self.desk.ok_or(PublishError::NoDesk)?;
+        // The first words of a desk that was delegated while the node ran.
+        if let Some(open) = self.desk_open(&log).map_err(failed)? {
+            bodies.insert(0, open);
+        }
         let (effects, mut refused) = self.turn(vec![Input::Write { log, bodies }]).map_err(failed)?;
         match refused.pop() {
             Some(error) => Err(error.into()),
@@ -633,37 +598,31 @@ impl Keeper {
         Ok((before == *publication).then_some(current.number))
     }
 
-    /// What is erased is looked up among what is applied, so it comes after all else.
-    fn keep(&mut self, now: u64, records: &[Record]) -> Result<(), KeeperError> {
+    /// Makes records durable and visible. What is erased is looked up among what is applied, so it comes after all else. `asked`
+    /// is what the replica wants to know of them then: only records lead to it.
+    fn keep(&mut self, now: u64, records: &[Record], asked: Vec<Effect>) -> Result<(), KeeperError> {
         let is_erasure = |record: &Record| matches!(record, Record::Erasure(_));
         if !records.iter().any(is_erasure) {
-            return self.keep_alike(now, records);
+            return self.keep_alike(now, records, asked);
         }
         let (erasures, others): (Vec<Record>, Vec<Record>) = records.iter().cloned().partition(is_erasure);
         if !others.is_empty() {
-            self.keep_alike(now, &others)?;
+            self.keep_alike(now, &others, asked)?;
         }
-        self.keep_alike(now, &erasures)
+        self.keep_alike(now, &erasures, Vec::new())
     }
 
-    fn keep_alike(&mut self, now: u64, records: &[Record]) -> Result<(), KeeperError> {
+    fn keep_alike(&mut self, now: u64, records: &[Record], asked: Vec<Effect>) -> Result<(), KeeperError> {
         let appended = self.store.append(now, records)?;
-        let own: BTreeSet<PublicKey> = records
-            .iter()
-            .filter_map(|record| match record {
-                Record::Run(run) if self.own.contains(run.log()) => Some(*run.log()),
-                _ => None,
-            })
-            .collect();
-        for log in own.iter().filter(|log| !self.recovering.contains_key(*log)) {
-            self.advance(log)?;
-        }
+        self.own.mark(records, &self.replica)?;
         self.store.apply(appended)?;
+        answer(&mut self.replica, &self.store, asked);
         self.frontier = Arc::new(self.replica.frontier());
         self.learned.extend(addresses(records));
         let governed = |record: &Record| match record {
             Record::Run(run) => self.replica.log(run.log()).is_some_and(|log| log.purpose() == Purpose::Governance),
             Record::Body { .. } | Record::Erasure(_) => false,
+            Record::Edition(_) => true,
         };
         if records.iter().any(governed) {
             self.standing = Arc::new(self.replica.standing().clone());
@@ -672,10 +631,20 @@ impl Keeper {
     }
 }
 
+/// Tells the replica the roots that it asked for.
+fn answer(replica: &mut Replica, store: &Store, asked: Vec<Effect>) {
+    for effect in asked {
+        let Effect::FindRoot { log, size } = effect else { continue };
+        let Some(root) = store.root_at(&log, size) else { continue };
+        // A root found changes a row and leads to nothing else.
+        let _ = replica.handle(now_ms(), Input::RootFound { log, size, root });
+    }
+}
+
 fn addresses(records: &[Record]) -> impl Iterator<Item = schema::Address> {
     let runs = records.iter().filter_map(|record| match record {
         Record::Run(run) => Some(run.leaves()),
-        Record::Body { .. } | Record::Erasure(_) => None,
+        Record::Body { .. } | Record::Erasure(_) | Record::Edition(_) => None,
     });
     runs.flatten().filter_map(|leaf| {
         let body = leaf.body.as_ref().filter(|_| leaf.entry.kind() == Kind::Address as u32)?;

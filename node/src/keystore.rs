@@ -33,10 +33,15 @@ pub enum KeyName {
     Identity,
     /// May succeed the identity key.
     Successor,
+    /// May succeed the successor, once that has taken over: there from the begin of a rotation to its end.
+    Next,
+    /// A desk key that is being delegated.
+    NextDesk,
 }
 
 /// Those that sign, and are encrypted.
-pub const SIGNING: [KeyName; 3] = [KeyName::Desk, KeyName::Identity, KeyName::Successor];
+pub const SIGNING: [KeyName; 5] =
+    [KeyName::Desk, KeyName::Identity, KeyName::Successor, KeyName::Next, KeyName::NextDesk];
 
 /// Why a key cannot be had or kept.
 #[derive(Debug, Error)]
@@ -111,6 +116,8 @@ impl KeyName {
             KeyName::Desk => "desk.pem",
             KeyName::Identity => "identity.pem",
             KeyName::Successor => "successor.pem",
+            KeyName::Next => "next.pem",
+            KeyName::NextDesk => "desk-next.pem",
         }
     }
 
@@ -192,6 +199,36 @@ pub fn create(data: &Path, name: KeyName, passphrase: Option<&Passphrase>) -> Re
     io::Write::write_all(&mut file, text.as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
     fs::File::open(data.join("keys")).and_then(|dir| dir.sync_all()).map_err(io)?;
     Ok(key)
+}
+
+/// Makes a key that is encrypted like another of the folder, or opens the one that an interrupted attempt has left.
+pub fn create_like(
+    data: &Path,
+    name: KeyName,
+    like: KeyName,
+    passphrases: &mut Passphrases,
+) -> Result<SecretKey, KeyError> {
+    if let Some(mut stored) = find(data, name)? {
+        return stored.open(passphrases);
+    }
+    let encrypted = find(data, like)?.is_some_and(|stored| stored.is_encrypted());
+    let passphrase = encrypted.then(|| passphrases.of(&like.path(data))).transpose()?;
+    create(data, name, passphrase.as_ref())
+}
+
+/// Puts the key `new` in the place of `old`, which is kept under the first digits of its public half.
+pub fn replace(data: &Path, old: KeyName, new: KeyName) -> Result<(), KeyError> {
+    let (from, to) = (new.path(data), old.path(data));
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| KeyError::Io { path, source }
+    };
+    if let Some(public) = find(data, old)?.and_then(|stored| stored.public()) {
+        let kept = to.with_file_name(format!("{}-{}", &public.to_string()[..8], old.file()));
+        fs::rename(&to, &kept).map_err(failed(&kept))?;
+    }
+    fs::rename(&from, &to).map_err(failed(&from))?;
+    File::open(data.join("keys")).and_then(|dir| dir.sync_all()).map_err(failed(&to))
 }
 
 /// Finds a key without opening it, `None` where this folder has none of that name.

@@ -1,8 +1,11 @@
 //! The world around the protocol: what a Comity node keeps, whom it talks to, and how people use it.
 
+pub mod acts;
 pub mod address_book;
 pub mod app;
 pub mod audit;
+pub mod backup;
+pub mod claims;
 pub mod cli;
 pub mod client;
 pub mod conduct;
@@ -23,16 +26,21 @@ pub mod key_file;
 pub mod keystore;
 pub mod library;
 pub mod markdown;
+pub mod membership;
 pub mod name;
 pub mod network;
 pub mod node;
+pub mod own_logs;
 pub mod passphrase;
 pub mod policy;
 pub mod proof_file;
 pub mod query;
 pub mod reader;
+pub mod recovery;
+pub mod restore;
 pub mod rows;
 pub mod segments;
+pub mod signing;
 pub mod store;
 pub mod sync;
 pub mod text;

@@ -188,12 +188,12 @@ impl Library {
             let purpose = standing.purpose(key);
             let owner =
                 self.reader.number(key).ok().flatten().and_then(|number| self.reader.owner(number).ok().flatten());
-            let listed = standing.charter().members().iter().find(|member| member.identity_key == *key);
+            let listed = standing.owner(key);
             let member = owner.as_ref().map(|owner| owner.open.member.clone());
             let desk = owner.as_ref().and_then(|owner| standing.delegation(key, &owner.open.identity_key));
             logs.push(views::Log {
                 key: key.to_string(),
-                member: member.or_else(|| listed.map(|member| member.code.clone())).unwrap_or_default(),
+                member: member.or_else(|| listed.map(str::to_owned)).unwrap_or_default(),
                 purpose: purpose.unwrap_or(Purpose::Publication).name().to_owned(),
                 desk: desk.map(|desk| desk.desk.clone()).unwrap_or_default(),
                 size: row.size,
@@ -214,7 +214,9 @@ impl Library {
             logs.entry(log.member.clone()).or_default().push(log);
         }
         let mut members = Vec::new();
-        for member in self.view.standing.charter().members() {
+        let standing = &self.view.standing;
+        for member in standing.codes().into_iter().filter_map(|code| standing.member(code)) {
+            let identity_key = standing.identity_key(&member.code).unwrap_or(member.identity_key);
             let keys = self.view.frontier.rows.keys().filter(|key| {
                 logs.get(&member.code).is_some_and(|logs| logs.iter().any(|log| log.key == key.to_string()))
             });
@@ -226,8 +228,8 @@ impl Library {
                 code: member.code.clone(),
                 name: member.name.clone(),
                 signer: member.signer,
-                identity_key: member.identity_key.to_string(),
-                fingerprint: member.identity_key.fingerprint(),
+                identity_key: identity_key.to_string(),
+                fingerprint: identity_key.fingerprint(),
                 documents: self.reader.works(&member.code, WORKS_MAX)?.len() as u64,
                 logs: logs.remove(&member.code).unwrap_or_default(),
             });
@@ -237,7 +239,7 @@ impl Library {
 
     /// What a member calls itself.
     pub fn member_name(&self, code: &str) -> String {
-        self.view.standing.charter().member(code).map_or_else(|| code.to_owned(), |member| member.name.clone())
+        self.view.standing.member(code).map_or_else(|| code.to_owned(), |member| member.name.clone())
     }
 
     /// The row that a name means, with its entry and its log's owner, for a proof.

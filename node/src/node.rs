@@ -64,6 +64,7 @@ enum Request {
     Publish(Vec<(Kind, schema::Publication)>, oneshot::Sender<Result<Vec<Published>, PublishError>>),
     Withdraw(String, String, bool, oneshot::Sender<Result<String, PublishError>>),
     Erase(Name, String, oneshot::Sender<Result<Vec<u32>, PublishError>>),
+    Submit(schema::Chunk, oneshot::Sender<Result<(), PublishError>>),
     Addresses(String, Vec<String>),
     Stop,
 }
@@ -215,6 +216,13 @@ impl Node {
         answer.await.map_err(|_| stopping())?
     }
 
+    /// Takes a run of the member's governance log, signed where its identity key is; on return it is durable.
+    pub async fn submit(&self, chunk: schema::Chunk) -> Result<(), PublishError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::Submit(chunk, reply)).await?;
+        answer.await.map_err(|_| stopping())?
+    }
+
     /// Ends in order: connections closed, everything durable.
     pub async fn stop(&self) {
         self.network.stop().await;
@@ -225,7 +233,7 @@ impl Node {
         self.inbox.send(request).await.map_err(|_| stopping())
     }
 
-    /// Publishes this node's place in the phone book: what the operator announces, or, where private addresses are allowed,
+    /// Has this node's place published in the phone book: what the operator announces, or, where private addresses are allowed,
     /// what it listens on.
     async fn announce(&self) {
         let status = self.network.status();
@@ -313,10 +321,12 @@ fn run(
                 view.send_replace(keeper.view());
                 answer(done, reply, &mut spoken)?;
             }
-            Some(Request::Addresses(peer, addresses)) => match keeper.publish_addresses(&peer, &addresses) {
-                Ok(more) => spoken.extend(more),
-                Err(error) => tracing::info!(%error, "this node's addresses are not in the phone book"),
-            },
+            Some(Request::Submit(chunk, reply)) => {
+                let done = keeper.submit(chunk).map(|effects| ((), effects));
+                view.send_replace(keeper.view());
+                answer(done, reply, &mut spoken)?;
+            }
+            Some(Request::Addresses(peer, addresses)) => keeper.take_place(&peer, &addresses),
             Some(Request::Stop) => return keeper.close(),
             Some(Request::Input(_) | Request::Heard(_)) => {}
         }
@@ -420,7 +430,8 @@ async fn speak(mut effects: mpsc::Receiver<Spoken>, network: Network, inbox: mps
             }
         };
         match effect {
-            Effect::Keep(_) => {}
+            // The keeper's own, done before anything is spoken.
+            Effect::Keep(_) | Effect::FindRoot { .. } => {}
             Effect::Announce(bytes) => network.publish(bytes).await,
             Effect::Judge { id, verdict, .. } => network.verdict(id, verdict).await,
             Effect::Penalize { peer, fault } => network.penalize(peer, fault).await,

@@ -1,7 +1,7 @@
 //! What the operator of this node decides about others: `[policy]` in `comity.toml`, read and checked, and told wherever it bites.
 
-use proto::charter;
 use proto::key::PublicKey;
+use proto::member;
 use proto::policy::{Policy, Quota, Selection};
 use thiserror::Error;
 
@@ -54,7 +54,7 @@ impl LocalPolicy {
             return Err(PolicyError::Own("deny", item.clone()));
         }
         for (code, quota) in &config.quotas {
-            if !charter::is_code(code) {
+            if !member::is_code(code) {
                 return Err(PolicyError::Quota(code.clone()));
             }
             if Some(code.as_str()) == own {
@@ -114,7 +114,7 @@ pub fn quota_words(quota: &Quota) -> String {
 fn selection(list: &'static str, items: &[String]) -> Result<Selection, PolicyError> {
     let mut selection = Selection::default();
     for item in items {
-        if charter::is_code(item) {
+        if member::is_code(item) {
             selection.members.insert(item.clone());
         } else if Name::parse(item).is_some_and(|name| name.work == *item) {
             selection.works.insert(item.clone());

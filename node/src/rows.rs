@@ -72,6 +72,8 @@ pub(crate) mod table {
     pub const ERASED: u8 = 9;
     /// n, index: a withdrawal that erases.
     pub const ERASING: u8 = 10;
+    /// Number and digest of an edition -> where its note is.
+    pub const EDITIONS: u8 = 11;
 }
 
 /// A log's head as the engine keeps it.

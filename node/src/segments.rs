@@ -236,15 +236,7 @@ impl Segments {
             return Ok((segments, Opened { cut_bytes: len }));
         }
         settle(&path).map_err(|source| io_error(&path, source))?;
-        let (mut end, mut sound_head) = (FILE_HEADER, true);
-        let reader = SegmentReader::new(dir);
-        for item in reader.replay(Cursor { segment: number, offset: 0 }, None) {
-            match item? {
-                Replayed::Frame(frame) if boundary(frame.kind) => end = u64::from(frame.next.offset),
-                Replayed::Damaged { from, .. } if from.offset == 0 => sound_head = false,
-                _ => {}
-            }
-        }
+        let (end, sound_head) = last_boundary(dir, number, boundary)?;
         if !sound_head && end == FILE_HEADER {
             return Err(SegmentError::NotASegment(path)); // nothing in it says that it is ours to cut
         }
@@ -652,8 +644,66 @@ fn u32_be(bytes: &[u8], at: usize) -> Option<u32> {
 
 // --------------------------------------------------------------------------------------------------- files
 
+/// A segment's file, as it can be copied beside its writer.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Its name in the folder of segments.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Bytes of it that end with something whole, and are durable. What follows may still be written or cut off.
+    pub bytes: u64,
+}
+
+/// The segments in `dir` as they can be copied while they are written: only the last grows, and counts up to the end of its last
+/// frame for which `boundary` holds. In any of them a body that is erased may be overwritten meanwhile, which changes no length. Of
+/// a frame that is torn in the copy, the record of the erasure is redone when the copy is opened; where that was written too late to
+/// be in the copy, the frame is damage like any other, and the body is a want.
+pub fn parts(dir: &Path, boundary: fn(u8) -> bool) -> Result<Vec<Part>, SegmentError> {
+    let numbers = numbers(dir)?;
+    let mut parts = Vec::new();
+    for number in &numbers {
+        let path = path(dir, *number);
+        let file = File::open(&path).map_err(|source| io_error(&path, source))?;
+        let mut bytes = file.metadata().map_err(|source| io_error(&path, source))?.len();
+        if Some(number) == numbers.last() {
+            let (end, sound_head) = last_boundary(dir, *number, boundary)?;
+            if sound_head || end > FILE_HEADER {
+                bytes = end.min(bytes);
+            }
+            // A copy must not have what a power cut could still take from the original: it would write it anew, and otherwise.
+            file.sync_all().map_err(|source| io_error(&path, source))?;
+        }
+        parts.push(Part { name: file_name(*number), path, bytes });
+    }
+    Ok(parts)
+}
+
+/// Whether a file of this name is a segment.
+pub fn is_name(name: &str) -> bool {
+    name.strip_suffix(".seg").and_then(|digits| digits.parse().ok()).is_some_and(|number| file_name(number) == name)
+}
+
+/// Where the last frame of a segment for which `boundary` holds ends, and whether the file begins as it should.
+fn last_boundary(dir: &Path, number: u32, boundary: fn(u8) -> bool) -> Result<(u64, bool), SegmentError> {
+    let (mut end, mut sound_head) = (FILE_HEADER, true);
+    let next = Cursor { segment: number.saturating_add(1), offset: 0 };
+    for item in SegmentReader::new(dir).replay(Cursor { segment: number, offset: 0 }, Some(next)) {
+        match item? {
+            Replayed::Frame(frame) if boundary(frame.kind) => end = u64::from(frame.next.offset),
+            Replayed::Damaged { from, .. } if from.offset == 0 => sound_head = false,
+            _ => {}
+        }
+    }
+    Ok((end, sound_head))
+}
+
 fn path(dir: &Path, number: u32) -> PathBuf {
-    dir.join(format!("{number:08}.seg"))
+    dir.join(file_name(number))
+}
+
+fn file_name(number: u32) -> String {
+    format!("{number:08}.seg")
 }
 
 fn numbers(dir: &Path) -> Result<Vec<u32>, SegmentError> {

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use prost::Message;
 use proto::body::{self, Open, Purpose};
 use proto::digest::Digest;
+use proto::edition::Edition;
 use proto::entry::Entry;
 use proto::erasure::Cause;
 use proto::key::PublicKey;
@@ -98,6 +99,8 @@ enum Filed {
     Body { log: PublicKey, index: u64, at: Location, arrival: u64, packed: Vec<u8> },
     /// A body goes.
     Erasure { at: Location, arrival: u64, record: Box<erasure::Record> },
+    /// An edition that became valid.
+    Edition { number: u64, digest: Digest, at: Location },
 }
 
 /// An entry of a run, with its places in the segments.
@@ -194,6 +197,18 @@ impl Store {
         self.counts
     }
 
+    /// Every edition that was kept, by number: none before the one it follows.
+    pub fn editions(&self) -> Result<Vec<schema::EditionNote>, StoreError> {
+        let damaged = || StoreError::Damaged(table::EDITIONS);
+        let rows = self.reader.engine.scan(table::EDITIONS, &[], None, usize::MAX)?;
+        let note = |(_, value): &(Vec<u8>, Vec<u8>)| {
+            let at = Location::from_bytes(value).ok_or_else(damaged)?;
+            let payload = self.reader.segments.read(&at)?;
+            schema::EditionNote::decode(payload.as_slice()).map_err(|_| damaged())
+        };
+        rows.iter().map(note).collect()
+    }
+
     /// What a replica needs to take up every log again: governance logs first, each with kinds and bodies of its entries.
     pub fn logs(&self) -> Result<Vec<(PublicKey, Log, GovernanceBodies)>, StoreError> {
         let mut logs = Vec::new();
@@ -238,6 +253,10 @@ impl Store {
                     Some(filed) => filed,
                     None => continue,
                 },
+                Record::Edition(edition) => {
+                    let at = self.put(frame::EDITION, &edition.to_wire().encode_to_vec())?;
+                    Filed::Edition { number: edition.number(), digest: edition.digest(), at }
+                }
             });
         }
         self.segments.sync()?;
@@ -405,6 +424,11 @@ impl Store {
                 let record = Box::new(erasure::Record::read(frame)?);
                 Some(Filed::Erasure { at: frame.at, arrival: frame.arrival, record })
             }
+            frame::EDITION => {
+                let wire = schema::EditionNote::decode(frame.payload.as_slice()).ok()?;
+                let edition = Edition::from_wire(&wire).ok()?;
+                Some(Filed::Edition { number: edition.number(), digest: edition.digest(), at: frame.at })
+            }
             _ => None,
         }
     }
@@ -415,6 +439,12 @@ impl Store {
             Filed::Run { log, size, run, closing } => self.take_run(log, size, run, closing),
             Filed::Body { log, index, at, arrival, packed } => self.take_body(&log, index, at, arrival, &packed),
             Filed::Erasure { at, arrival, record } => self.take_erasure(at, arrival, &record),
+            Filed::Edition { number, digest, at } => {
+                let mut batch = Batch::default();
+                let key = [number.to_be_bytes().as_slice(), digest.as_bytes()].concat();
+                batch.put(table::EDITIONS, &key, &at.to_bytes());
+                Ok(self.reader.engine.apply(batch)?)
+            }
         }
     }
 

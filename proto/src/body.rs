@@ -13,6 +13,7 @@ use crate::digest::Digest;
 use crate::entry::Entry;
 use crate::key::PublicKey;
 use crate::limits;
+use crate::note::Signature;
 use crate::schema;
 
 /// Levels above 3 cost more time on a modest machine than they save on a weak line.
@@ -153,8 +154,20 @@ pub enum Act {
         /// Why, in words.
         reason: String,
     },
-    /// A proposed edition or a signature on one: evidence that counts whoever carries it; no effect on standing.
-    Edition,
+    /// The text of a proposed edition; whoever carries it.
+    Draft {
+        /// What may be signed.
+        text: String,
+    },
+    /// A signature line on a draft; whoever carries it.
+    Signature {
+        /// SHA-256 of the draft's text.
+        draft: Digest,
+        /// The line.
+        line: Signature,
+        /// The signer's key, where it is not the one listed but the one committed to.
+        successor: Option<PublicKey>,
+    },
 }
 
 impl Open {
@@ -213,11 +226,49 @@ impl Act {
                 let wire: schema::Revoke = exact(body)?;
                 Some(Act::Revoke { cut: Cut::read(wire.cut.as_ref()?)?, reason: wire.reason })
             }
-            schema::Kind::Draft => exact::<schema::Draft>(body).map(|_| Act::Edition),
-            schema::Kind::DraftSignature => exact::<schema::DraftSignature>(body).map(|_| Act::Edition),
+            schema::Kind::Draft => Some(Act::Draft { text: exact::<schema::Draft>(body)?.text }),
+            schema::Kind::DraftSignature => {
+                let wire: schema::DraftSignature = exact(body)?;
+                let successor = match wire.successor_key.as_slice() {
+                    [] => None,
+                    key => Some(PublicKey::from_bytes(key).ok()?),
+                };
+                let draft = Digest::try_from(wire.draft.as_slice()).ok()?;
+                Some(Act::Signature { draft, line: Signature::parse(&wire.signature)?, successor })
+            }
             _ => None,
         }
     }
+
+    /// The desk key that it is about.
+    pub fn desk(&self) -> Option<&PublicKey> {
+        match self {
+            Act::Delegate { desk_key, .. } => Some(desk_key),
+            Act::Revoke { cut, .. } => Some(&cut.log),
+            Act::Open(_) | Act::Draft { .. } | Act::Signature { .. } => None,
+        }
+    }
+}
+
+/// The body of a draft.
+pub fn draft(text: &str, salt: [u8; limits::SALT_BYTES]) -> Vec<u8> {
+    schema::Draft { salt: salt.to_vec(), text: text.to_owned() }.encode_to_vec()
+}
+
+/// The body of a signature on a draft.
+pub fn draft_signature(
+    draft: &Digest,
+    line: &Signature,
+    successor: Option<&PublicKey>,
+    salt: [u8; limits::SALT_BYTES],
+) -> Vec<u8> {
+    schema::DraftSignature {
+        salt: salt.to_vec(),
+        draft: draft.as_bytes().to_vec(),
+        signature: line.to_line(),
+        successor_key: successor.map(|key| key.as_bytes().to_vec()).unwrap_or_default(),
+    }
+    .encode_to_vec()
 }
 
 /// The body of a delegation.

@@ -1,8 +1,10 @@
 //! What a replica has: one row per known log. Equal digests mean there is nothing to tell each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::digest::Digest;
+use crate::edition::Edition;
 use crate::key::PublicKey;
 use crate::limits;
 use crate::schema;
@@ -23,19 +25,18 @@ pub struct Row {
 pub struct Frontier {
     /// The federation.
     pub federation: Digest,
-    /// Digests of the valid editions, the charter's first.
-    pub editions: Vec<Digest>,
+    /// The valid editions, the charter first, and no edition before the one it follows.
+    pub editions: Vec<Arc<Edition>>,
     /// A row for every known key, size 0 included.
     pub rows: BTreeMap<PublicKey, Row>,
 }
 
 impl Frontier {
-    /// SHA-256 of federation id, digest of the newest edition, and the rows: key, size (u64 big-endian), root, contested (u8).
+    /// SHA-256 of federation id, edition digest, and the rows: key, size (u64 big-endian), root, contested (u8).
     pub fn digest(&self) -> Digest {
         let mut bytes = Vec::with_capacity(64 + self.rows.len() * 73);
         bytes.extend_from_slice(self.federation.as_bytes());
-        let edition = self.editions.last().unwrap_or(&self.federation);
-        bytes.extend_from_slice(edition.as_bytes());
+        bytes.extend_from_slice(self.edition_digest().as_bytes());
         for (key, row) in &self.rows {
             bytes.extend_from_slice(key.as_bytes());
             bytes.extend_from_slice(&row.size.to_be_bytes());
@@ -43,6 +44,18 @@ impl Frontier {
             bytes.push(u8::from(row.contested));
         }
         Digest::of(&bytes)
+    }
+
+    /// What stands for all valid editions: the last one's digest, or where two follow one edition the SHA-256 over the digests of
+    /// all of them, so that who knows of one rival fewer is told.
+    fn edition_digest(&self) -> Digest {
+        let digests: Vec<Digest> = self.editions.iter().map(|edition| edition.digest()).collect();
+        let followed: BTreeSet<Option<&Digest>> = self.editions.iter().map(|edition| edition.before()).collect();
+        if followed.len() == self.editions.len() {
+            return digests.last().copied().unwrap_or(self.federation);
+        }
+        let parts: Vec<&[u8]> = digests.iter().map(|digest| digest.as_bytes().as_slice()).collect();
+        Digest::of_parts(&parts)
     }
 
     /// All entries that stand, over all logs.
@@ -60,7 +73,7 @@ impl Frontier {
         };
         schema::Frontier {
             rows: self.rows.iter().map(row).collect(),
-            editions: self.editions.iter().map(|digest| digest.as_bytes().to_vec()).collect(),
+            editions: self.editions.iter().map(|edition| edition.digest().as_bytes().to_vec()).collect(),
         }
     }
 
@@ -72,7 +85,12 @@ impl Frontier {
             key.and_then(|key| self.rows.get(key)).is_some_and(|held| row.size > held.size)
         };
         let rows = wire.rows.iter().take(limits::FRONTIER_ROWS_MAX).filter(is_news).cloned();
-        schema::Frontier { rows: rows.collect(), editions: Vec::new() }
+        let held: BTreeSet<Vec<u8>> =
+            self.editions.iter().map(|edition| edition.digest().as_bytes().to_vec()).collect();
+        let is_new = |digest: &&Vec<u8>| !held.contains(*digest);
+        let claimed = wire.editions.iter().take(limits::FRONTIER_ROWS_MAX);
+        let editions = claimed.filter(is_new).take(limits::EDITIONS_ASKED_MAX).cloned();
+        schema::Frontier { rows: rows.collect(), editions: editions.collect() }
     }
 }
 

@@ -11,15 +11,20 @@
 //! The words are those of the glossary in `proto/README.md`; every number all nodes must agree on is in [`limits`].
 
 pub mod body;
+pub mod chain;
 pub mod charter;
 pub mod checkpoint;
 pub mod digest;
+pub mod edition;
+pub mod editions;
 pub mod entry;
 pub mod erasure;
 pub mod frontier;
 pub mod key;
 pub mod limits;
+pub mod line;
 pub mod log;
+pub mod member;
 pub mod message;
 pub mod note;
 pub mod policy;

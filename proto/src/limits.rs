@@ -33,6 +33,8 @@ pub const SYNC_PARTS_MAX: usize = 2 * FRONTIER_ROWS_MAX;
 pub const FRONTIER_ROWS_MAX: usize = 16_384;
 /// Bodies asked for in one message.
 pub const WANT_BODIES_MAX: usize = 256;
+/// Editions asked for in one message: each may be as long as a charter and bear a line and a key for every signer.
+pub const EDITIONS_ASKED_MAX: usize = 8;
 /// Bytes of one question of a sync: the largest is a frontier of 16,384 rows at 82 bytes, with as many editions.
 pub const QUESTION_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Addresses a node publishes of itself.

@@ -145,6 +145,18 @@ pub enum Admission<'a> {
     Until(&'a Cut),
 }
 
+impl Admission<'_> {
+    /// The more generous, the higher: of two cuts at one size the greater root, so that all replicas choose alike.
+    pub fn rank(&self) -> (u8, u64, Digest) {
+        let whole = Digest([0; 32]);
+        match self {
+            Admission::Refused => (0, 0, whole),
+            Admission::Until(cut) => (1, cut.size, cut.root),
+            Admission::Whole => (2, 0, whole),
+        }
+    }
+}
+
 /// What a replica holds of one log. Private fields: only a run changes it.
 #[derive(Clone, Debug)]
 pub struct Log {
@@ -155,13 +167,14 @@ pub struct Log {
     closing: Option<Closing>,
     missing: BTreeMap<u64, Entry>,
     body_bytes: u64,
+    roots: BTreeMap<u64, Digest>,
 }
 
 impl Log {
-    /// A log of which only the key is known.
+    /// A log of which only the key is known, and what it is presumably for until entry 0 says so.
     pub fn new(key: PublicKey, purpose: Purpose) -> Log {
         let (open, tree, closing, missing) = (None, Compact::new(), None, BTreeMap::new());
-        Log { key, purpose, open, tree, closing, missing, body_bytes: 0 }
+        Log { key, purpose, open, tree, closing, missing, body_bytes: 0, roots: BTreeMap::new() }
     }
 
     /// A log as a store kept it. The store's records were verified when they were taken; the audit verifies them again.
@@ -173,7 +186,13 @@ impl Log {
         missing: BTreeMap<u64, Entry>,
         body_bytes: u64,
     ) -> Log {
-        Log { key, purpose: open.purpose, open: Some(open), tree, closing: Some(closing), missing, body_bytes }
+        let (purpose, roots) = (open.purpose, BTreeMap::new());
+        Log { key, purpose, open: Some(open), tree, closing: Some(closing), missing, body_bytes, roots }
+    }
+
+    /// Its key.
+    pub fn key(&self) -> &PublicKey {
+        &self.key
     }
 
     /// What its entry 0 says, once held.
@@ -247,19 +266,21 @@ impl Log {
         admits: impl Fn(&Open) -> Admission<'a>,
     ) -> Result<Run, RunError> {
         let held = self.size();
+        let mut purpose = self.purpose;
         let mut admission = self.open.as_ref().map_or(Admission::Refused, &admits);
         let mut after = self.tree.clone();
         for (index, Leaf { entry, body }) in (held..).zip(&leaves) {
             if *entry.log() != self.key || entry.index() != index {
                 return Err(RunError::Gap { from: entry.index(), held: index });
             }
-            if body.is_none() && (index == 0 || self.purpose == Purpose::Governance) {
+            if body.is_none() && (index == 0 || purpose == Purpose::Governance) {
                 return Err(RunError::NoBody(index));
             }
             if index == 0 {
                 let bytes = body.as_ref().filter(|_| entry.kind() == schema::Kind::Open as u32);
                 let open = bytes.and_then(|body| Open::parse(&body.bytes));
                 admission = open.as_ref().map_or(Admission::Refused, &admits);
+                purpose = open.map_or(purpose, |open| open.purpose);
             }
             match admission {
                 Admission::Refused => return Err(RunError::Open),
@@ -268,7 +289,7 @@ impl Log {
             }
             after.push(entry.digest(), |_, _, _| {});
         }
-        self.within_bounds(&leaves)?;
+        self.within_bounds(purpose, &leaves)?;
         closing.ends(&self.key, &after)?;
         match admission {
             Admission::Until(cut) if after.size() == cut.size && after.root() != cut.root => {
@@ -298,7 +319,7 @@ impl Log {
         if leaves.is_empty() {
             return Err(RunError::Nothing);
         }
-        self.within_bounds(&leaves)?;
+        self.within_bounds(self.purpose, &leaves)?;
         let unsigned = crate::checkpoint::Checkpoint {
             federation: *federation,
             log: self.key,
@@ -313,7 +334,10 @@ impl Log {
     pub fn extend(&mut self, run: &Run) {
         for leaf in &run.leaves {
             match &leaf.body {
-                Some(body) if leaf.entry.index() == 0 => self.open = Open::parse(&body.bytes),
+                Some(body) if leaf.entry.index() == 0 => {
+                    self.open = Open::parse(&body.bytes);
+                    self.purpose = self.open.as_ref().map_or(self.purpose, |open| open.purpose);
+                }
                 Some(_) => {}
                 None => {
                     self.missing.insert(leaf.entry.index(), leaf.entry.clone());
@@ -335,6 +359,16 @@ impl Log {
         self.body_bytes
     }
 
+    /// The root over the first `size` entries, where that is known: the compact tree has forgotten it.
+    pub fn root_at(&self, size: u64) -> Option<Digest> {
+        if size == self.size() { Some(self.tree.root()) } else { self.roots.get(&size).copied() }
+    }
+
+    /// Notes the root over the first `size` entries, as the store found it.
+    pub fn note_root(&mut self, size: u64, root: Digest) {
+        self.roots.insert(size, root);
+    }
+
     /// Takes a wanted body, proven by its entry; `None` where it is not wanted (any more).
     pub fn find(&mut self, index: u64, frame: &[u8]) -> Option<Result<Body, BodyError>> {
         let entry = self.missing.get(&index)?;
@@ -345,8 +379,8 @@ impl Log {
         Some(proven)
     }
 
-    fn within_bounds(&self, leaves: &[Leaf]) -> Result<(), RunError> {
-        if self.purpose == Purpose::Publication {
+    fn within_bounds(&self, purpose: Purpose, leaves: &[Leaf]) -> Result<(), RunError> {
+        if purpose == Purpose::Publication {
             return Ok(());
         }
         let bytes: u64 = leaves.iter().map(|leaf| u64::from(leaf.entry.body_size())).sum();

@@ -30,7 +30,7 @@ fn parts(bytes: &[u8]) -> Option<usize> {
         for field in fields(message) {
             let (number, field) = field?;
             parts += match (kind, number) {
-                (CHUNK, CLOSING) => fields(field).count(),
+                (CHUNK, CLOSING) | (EDITIONS, NOTES) => fields(field).count(),
                 (WANT_BODIES, INDEXES) => field.len().max(1), // packed: a byte or more each
                 _ => 1,
             };
@@ -44,6 +44,8 @@ const CHUNK: u64 = 4;
 const CLOSING: u64 = 5;
 const WANT_BODIES: u64 = 5;
 const INDEXES: u64 = 2;
+const EDITIONS: u64 = 9;
+const NOTES: u64 = 1;
 
 /// The fields of a protobuf message as they lie on the wire: number, and content where it has a length.
 fn fields(mut bytes: &[u8]) -> impl Iterator<Item = Option<(u64, &[u8])>> {
@@ -122,7 +124,7 @@ mod tests {
     use super::{decode, encode};
     use crate::limits;
     use crate::schema::sync_message::Message;
-    use crate::schema::{Chunk, Closing, Frontier, Leaf, Row, WantBodies};
+    use crate::schema::{Chunk, Closing, EditionNote, Editions, Frontier, Leaf, Row, WantBodies};
 
     #[test]
     fn a_message_of_more_parts_than_any_node_sends_is_refused_before_anything_is_made_of_them() {
@@ -134,10 +136,15 @@ mod tests {
             Message::Chunk(Chunk { closing: Some(closing), ..Chunk::default() })
         };
         let indexes = |indexes| Message::WantBodies(WantBodies { log: Vec::new(), indexes: vec![1; indexes] });
-        for message in [rows(many), leaves(many), proof(many), indexes(many)] {
+        let successors = |keys| {
+            let note = EditionNote { note: Vec::new(), successors: vec![Vec::new(); keys] };
+            Message::Editions(Editions { notes: vec![note] })
+        };
+        for message in [rows(many), leaves(many), proof(many), indexes(many), successors(many)] {
             assert_eq!(decode(&encode(message.clone())), Some(message));
         }
-        for message in [rows(many + 1), leaves(many + 1), proof(many + 1), indexes(many + 1)] {
+        let over = many + 1;
+        for message in [rows(over), leaves(over), proof(over), indexes(over), successors(over)] {
             assert_eq!(decode(&encode(message)), None);
         }
         // Two halves of one message are one message to protobuf.

@@ -25,7 +25,7 @@ pub struct Note {
 }
 
 /// One signature line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Signature {
     /// The key's name.
     pub name: String,
@@ -81,18 +81,26 @@ impl Note {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = format!("{}\n", self.text);
         for signature in &self.signatures {
-            let blob = [&signature.key_id.to_be_bytes(), signature.bytes.as_slice()].concat();
-            out.push_str(&format!("\u{2014} {} {}\n", signature.name, STANDARD.encode(blob)));
+            out.push_str(&signature.to_line());
+            out.push('\n');
         }
         out.into_bytes()
     }
 
-    /// Adds a signature, in place of an earlier one of the same key.
-    pub fn sign(&mut self, name: &str, key: &SecretKey) {
+    /// Adds a signature, in place of an earlier one of the same key, and gives it.
+    pub fn sign(&mut self, name: &str, key: &SecretKey) -> Signature {
         let key_id = key_id(name, &key.public());
-        self.signatures.retain(|signature| signature.name != name || signature.key_id != key_id);
         let bytes = key.sign(self.text.as_bytes()).to_vec();
-        self.signatures.push(Signature { name: name.to_owned(), key_id, bytes });
+        let signature = Signature { name: name.to_owned(), key_id, bytes };
+        self.add(signature.clone());
+        signature
+    }
+
+    /// Adds a signature line, in place of an earlier one of the same key. Whether it is true is the caller's question.
+    pub fn add(&mut self, signature: Signature) {
+        let is_same = |other: &Signature| other.name == signature.name && other.key_id == signature.key_id;
+        self.signatures.retain(|other| !is_same(other));
+        self.signatures.push(signature);
     }
 
     /// Verifies the signature of one key.
@@ -100,20 +108,33 @@ impl Note {
         let id = key_id(name, key);
         let line = self.signatures.iter().find(|signature| signature.name == name && signature.key_id == id);
         let line = line.ok_or_else(|| NoteError::Unsigned(name.to_owned()))?;
-        let signature: &[u8; 64] =
-            line.bytes.as_slice().try_into().map_err(|_| NoteError::BadSignature(name.to_owned()))?;
-        key.verify(self.text.as_bytes(), signature).map_err(|_| NoteError::BadSignature(name.to_owned()))
+        if line.is_by(name, key, &self.text) { Ok(()) } else { Err(NoteError::BadSignature(name.to_owned())) }
     }
 }
 
 impl Signature {
-    fn parse(line: &str) -> Option<Signature> {
+    /// The line, without its end.
+    pub fn to_line(&self) -> String {
+        let blob = [&self.key_id.to_be_bytes(), self.bytes.as_slice()].concat();
+        format!("\u{2014} {} {}", self.name, STANDARD.encode(blob))
+    }
+
+    /// Whether it is this key's, under this name, over this text.
+    pub fn is_by(&self, name: &str, key: &PublicKey, text: &str) -> bool {
+        let named = self.name == name && self.key_id == key_id(name, key);
+        let bytes: Option<&[u8; 64]> = self.bytes.as_slice().try_into().ok();
+        named && bytes.is_some_and(|bytes| key.verify(text.as_bytes(), bytes).is_ok())
+    }
+
+    /// Reads a line, without its end. Nothing is verified by it.
+    pub fn parse(line: &str) -> Option<Signature> {
         let (name, blob) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
         let blob = STANDARD.decode(blob).ok()?;
         let (id, bytes) = blob.split_first_chunk::<4>()?;
         let sound =
             !name.is_empty() && !name.contains('+') && !name.chars().any(char::is_whitespace) && !bytes.is_empty();
-        sound.then(|| Signature { name: name.to_owned(), key_id: u32::from_be_bytes(*id), bytes: bytes.to_vec() })
+        let key_id = u32::from_be_bytes(*id);
+        sound.then(|| Signature { name: name.to_owned(), key_id, bytes: bytes.to_vec() })
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod forgoing;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use crate::body::{self, Open, Purpose};
 use crate::charter::Charter;
 use crate::checkpoint::SignedCheckpoint;
 use crate::digest::Digest;
+use crate::edition::{Edition, EditionError};
 use crate::entry::Entry;
 use crate::erasure::{Awaited, Erasure};
 use crate::frontier::{Claim, Frontier, Row};
@@ -30,8 +32,8 @@ use crate::policy::Policy;
 use crate::schema;
 use crate::schema::sync_message::Message;
 use crate::session::{Asked, Peer, Session, Stage, Wanted};
-use crate::standing::Standing;
-use crate::tree;
+use crate::standing::{Changed, Standing};
+use crate::tree::{self, Compact};
 
 pub use forgoing::OverQuota;
 
@@ -61,6 +63,8 @@ pub enum Input {
     },
     /// The operator erases bodies, here only.
     Erase(Vec<Erasure>),
+    /// A run of an own log that was signed elsewhere, on a machine that never sees a network.
+    Submit(schema::Chunk),
     /// A gossip message; `id` comes back with the verdict.
     Gossip {
         /// Who handed it over.
@@ -82,6 +86,15 @@ pub enum Input {
     Moving(Peer),
     /// A sync of ours ended before it was done; the words say why.
     Ended(Peer, String),
+    /// The root that [`Effect::FindRoot`] asked for.
+    RootFound {
+        /// The log.
+        log: PublicKey,
+        /// Entries the root is over.
+        size: u64,
+        /// The root.
+        root: Digest,
+    },
     /// Time passes: at least once a second.
     Tick,
 }
@@ -91,6 +104,14 @@ pub enum Input {
 pub enum Effect {
     /// Make it durable.
     Keep(Record),
+    /// Find the root over the first entries of a log that is longer: whether a cut is on the branch that is held. Once what was to
+    /// be kept before is kept; answer with [`Input::RootFound`].
+    FindRoot {
+        /// The log.
+        log: PublicKey,
+        /// Entries the root is over.
+        size: u64,
+    },
     /// Announce to the federation's topic.
     Announce(Vec<u8>),
     /// Judge a gossip message.
@@ -134,6 +155,8 @@ pub enum Record {
     /// A body that goes for good, whether it is held, wanted or comes later. Whoever keeps records finds the entry at its place,
     /// and does nothing where that is another one.
     Erasure(Erasure),
+    /// An edition that became valid, with the signatures that make it so.
+    Edition(Arc<Edition>),
 }
 
 /// What becomes of a gossip message.
@@ -203,10 +226,15 @@ struct Announcement {
 impl Replica {
     /// A replica that holds the charter and nothing else.
     pub fn new(charter: Arc<Charter>) -> Replica {
+        Replica::pinned(charter, None)
+    }
+
+    /// The same, where the operator chose between rival editions by the digest of one.
+    pub fn pinned(charter: Arc<Charter>, pin: Option<Digest>) -> Replica {
         let federation = charter.id();
         let mut replica = Replica {
             federation,
-            standing: Standing::new(charter),
+            standing: Standing::new(charter, pin),
             logs: BTreeMap::new(),
             keys: BTreeMap::new(),
             peers: BTreeMap::new(),
@@ -219,7 +247,9 @@ impl Replica {
             awaited: Awaited::default(),
             over: BTreeMap::new(),
         };
-        replica.make_room();
+        for key in replica.standing.known() {
+            replica.make_room(&key);
+        }
         replica
     }
 
@@ -228,21 +258,51 @@ impl Replica {
         self.keys.insert(key.public(), key);
     }
 
+    /// Takes up an edition as the store kept it, before the logs and after the edition that it follows. It is verified again:
+    /// behind damage a store may take a member's own words for an edition. What is refused here comes again by a sync.
+    pub fn resume_edition(&mut self, wire: &schema::EditionNote) -> Result<(), EditionError> {
+        let changed = self.standing.take_edition(Edition::from_wire(wire)?)?;
+        changed.keys.iter().for_each(|key| self.make_room(key));
+        Ok(())
+    }
+
     /// Takes up a log as the store kept it; `governance` are kind and body of its entries, in order, where it is one.
-    /// Governance logs come first.
+    /// Governance logs come first. Where a crash came between a signature and the edition that it made valid, that is valid all
+    /// the same: the signature is here.
     pub fn resume(&mut self, key: PublicKey, log: Log, governance: &[(u32, Vec<u8>)]) {
-        for (index, (kind, body)) in (0u64..).zip(governance) {
-            self.standing.on_governance(&key, index, *kind, body);
-        }
         self.logs.insert(key, log);
-        self.make_room();
+        for (index, (kind, body)) in (0u64..).zip(governance) {
+            let changed = self.standing.on_governance(&key, index, *kind, body);
+            changed.keys.iter().for_each(|key| self.make_room(key));
+        }
+    }
+
+    /// What is still to be found once every log was taken up.
+    pub fn resumed(&self) -> Vec<Effect> {
+        self.logs.keys().filter_map(|key| self.root_wanted(key)).collect()
     }
 
     /// What is held, for a hello or a status.
     pub fn frontier(&self) -> Frontier {
-        let row = |log: &Log| Row { size: log.size(), root: log.tree().root(), contested: false };
-        let rows = self.logs.iter().map(|(key, log)| (*key, row(log))).collect();
-        Frontier { federation: self.federation, editions: vec![self.federation], rows }
+        let known = self.standing.known();
+        let rows = known.into_iter().map(|key| (key, self.row(&key))).collect();
+        Frontier { federation: self.federation, editions: self.standing.editions().valid(), rows }
+    }
+
+    /// One log as far as it stands: what a cut covers, and of a log that no record admits (any more) nothing. A branch that the
+    /// cut's root is not on stands nowhere.
+    pub fn row(&self, key: &PublicKey) -> Row {
+        let whole = |log: &Log| (log.size(), log.tree().root());
+        let stands = self.logs.get(key).and_then(|log| match self.standing.admission(key, log.open()?) {
+            Admission::Refused => None,
+            Admission::Whole => Some(whole(log)),
+            Admission::Until(cut) if log.size() < cut.size => Some(whole(log)),
+            Admission::Until(cut) => {
+                log.root_at(cut.size).is_none_or(|root| root == cut.root).then_some((cut.size, cut.root))
+            }
+        });
+        let (size, root) = stands.unwrap_or_else(|| (0, Compact::new().root()));
+        Row { size, root, contested: false }
     }
 
     /// Who may speak.
@@ -271,6 +331,10 @@ impl Replica {
         match input {
             Input::Write { log, bodies } => self.on_write(now_ms, &log, &bodies, &mut effects)?,
             Input::Erase(erasures) => self.on_erase(erasures, &mut effects),
+            Input::Submit(chunk) => {
+                let run = self.verify(&chunk)?;
+                self.speak(run, &mut effects);
+            }
             Input::Gossip { from, id, bytes } => {
                 let verdict = self.on_gossip(now_ms, &from, &bytes, &mut effects);
                 if verdict == Verdict::Reject {
@@ -301,6 +365,11 @@ impl Replica {
                 self.on_ended(now_ms, &peer, why);
                 self.chase(now_ms, &mut effects);
             }
+            Input::RootFound { log, size, root } => {
+                if let Some(log) = self.logs.get_mut(&log) {
+                    log.note_root(size, root);
+                }
+            }
             Input::Tick => self.on_tick(now_ms, &mut effects),
         }
         Ok(effects)
@@ -316,84 +385,112 @@ impl Replica {
         effects: &mut Vec<Effect>,
     ) -> Result<(), WriteError> {
         let secret = self.keys.get(key).ok_or(WriteError::NoKey(*key))?;
-        let log = self.logs.get(key).ok_or(WriteError::Unknown(*key))?;
-        let before = log.tree().clone();
+        let log = self.room(key).ok_or(WriteError::Unknown(*key))?;
         let run = log.write(&self.federation, secret, bodies, now_ms)?;
-        let (size, end) = (run.after().size(), self.end(key, log));
+        let (size, end) = (run.after().size(), self.end(key, &log));
         if size > end {
             return Err(WriteError::Run(RunError::Ended(end)));
         }
         if let Some(first) = run.leaves().first().filter(|leaf| leaf.entry.index() == 0) {
             let body = first.body.as_ref().filter(|_| first.entry.kind() == schema::Kind::Open as u32);
             let open = body.and_then(|body| Open::parse(&body.bytes));
-            match open.map_or(Admission::Refused, |open| self.admission(key, &open)) {
+            match open.map_or(Admission::Refused, |open| self.standing.admission(key, &open)) {
                 Admission::Refused => return Err(WriteError::Run(RunError::Open)),
                 Admission::Until(cut) if size > cut.size => return Err(WriteError::Run(RunError::Ended(cut.size))),
                 Admission::Whole | Admission::Until(_) => {}
             }
         }
+        self.speak(run, effects);
+        Ok(())
+    }
+
+    /// Takes a run of an own log and announces it.
+    fn speak(&mut self, run: Run, effects: &mut Vec<Effect>) {
+        let before = self.room(run.log()).map(|log| log.tree().clone()).unwrap_or_default();
         let fresh = Fresh::new(&before, &run);
         let run = Arc::new(run);
         self.take(&run, effects);
         let checkpoint = &run.closing().checkpoint;
         if run.leaves().len() > limits::GOSSIP_BATCH_MAX {
-            effects.push(Effect::Announce(message::gossip_checkpoint(checkpoint)));
-            return Ok(());
+            return effects.push(Effect::Announce(message::gossip_checkpoint(checkpoint)));
         }
         for leaf in run.leaves() {
             if let Some(path) = tree::inclusion(&fresh, leaf.entry.index(), checkpoint.size()) {
                 effects.push(Effect::Announce(message::gossip_entry(leaf, checkpoint, &path)));
             }
         }
-        Ok(())
     }
 
     /// The one path by which a run becomes part of what is held, wherever it came from.
     fn take(&mut self, run: &Arc<Run>, effects: &mut Vec<Effect>) {
         let (run, gone) = self.forgo_of(run);
-        let Some(log) = self.logs.get_mut(run.log()) else { return };
+        let log = self.logs.entry(*run.log()).or_insert_with(|| Log::new(*run.log(), Purpose::Governance));
         log.extend(&run);
         for erasure in gone.iter().filter(|erasure| erasure.log == *run.log()) {
             log.forgo(erasure.index);
         }
-        if log.purpose() == Purpose::Governance {
-            for leaf in run.leaves() {
-                if let Some(body) = &leaf.body {
+        let purpose = log.purpose();
+        effects.push(Effect::Keep(Record::Run(run.clone())));
+        for leaf in run.leaves().iter().filter(|_| purpose == Purpose::Governance) {
+            if let Some(body) = &leaf.body {
+                let changed =
                     self.standing.on_governance(run.log(), leaf.entry.index(), leaf.entry.kind(), &body.bytes);
-                }
+                self.follow(changed, effects);
             }
-            self.make_room();
         }
-        effects.push(Effect::Keep(Record::Run(run)));
         effects.extend(gone.into_iter().map(|erasure| Effect::Keep(Record::Erasure(erasure))));
     }
 
-    /// A row of size 0 for every key that became known.
-    fn make_room(&mut self) {
-        for key in self.standing.known() {
-            if let Some(purpose) = self.standing.purpose(&key) {
-                self.logs.entry(key).or_insert_with(|| Log::new(key, purpose));
-            }
+    /// What a change of standing leads to: rows for keys that became known, cuts to be looked into, editions to be kept.
+    fn follow(&mut self, changed: Changed, effects: &mut Vec<Effect>) {
+        for key in &changed.keys {
+            self.make_room(key);
+            effects.extend(self.root_wanted(key));
         }
+        effects.extend(changed.editions.into_iter().map(|edition| Effect::Keep(Record::Edition(edition))));
+    }
+
+    /// A row of size 0 for a key that became known.
+    fn make_room(&mut self, key: &PublicKey) {
+        let Some(purpose) = self.standing.purpose(key) else { return };
+        let log = self.logs.entry(*key).or_insert_with(|| Log::new(*key, purpose));
+        if log.size() == 0 && log.purpose() != purpose {
+            *log = Log::new(*key, purpose);
+        }
+    }
+
+    /// The question whether a log that is longer than its cut has the cut's root there.
+    fn root_wanted(&self, key: &PublicKey) -> Option<Effect> {
+        let log = self.logs.get(key)?;
+        let size = self.end(key, log);
+        (size < log.size() && log.root_at(size).is_none()).then_some(Effect::FindRoot { log: *key, size })
+    }
+
+    /// The log of a key as far as it is held, or room for one that an heir may begin.
+    fn room(&self, key: &PublicKey) -> Option<Cow<'_, Log>> {
+        self.logs.get(key).map(Cow::Borrowed).or_else(|| self.heir(key.as_bytes()).map(Cow::Owned))
+    }
+
+    /// The log, still empty, of a key that may take over from an identity key by rotation. It has no row before its entry 0 is
+    /// here, because nobody else could know of the key.
+    fn heir(&self, key: &[u8; 32]) -> Option<Log> {
+        let awaited = self.standing.awaits(key).then(|| PublicKey::from_bytes(key).ok()).flatten();
+        awaited.filter(|key| !self.logs.contains_key(key)).map(|key| Log::new(key, Purpose::Governance))
     }
 
     fn verify(&self, chunk: &schema::Chunk) -> Result<Run, RunError> {
         let key = PublicKey::from_bytes(&chunk.log).map_err(|_| RunError::Shape)?;
-        let log = self.logs.get(&key).ok_or(RunError::Open)?;
-        log.verify(&self.federation, chunk, |open| self.admission(&key, open))
-    }
-
-    fn admission(&self, key: &PublicKey, open: &Open) -> Admission<'_> {
-        match (self.standing.admits(key, open), self.standing.cut(key, open)) {
-            (false, _) => Admission::Refused,
-            (true, Some(cut)) => Admission::Until(cut),
-            (true, None) => Admission::Whole,
-        }
+        let log = self.room(&key).ok_or(RunError::Open)?;
+        log.verify(&self.federation, chunk, |open| self.standing.admission(&key, open))
     }
 
     /// Entries that a log has at most, as far as what is held tells.
     fn end(&self, key: &PublicKey, log: &Log) -> u64 {
-        log.open().and_then(|open| self.standing.cut(key, open)).map_or(u64::MAX, |cut| cut.size)
+        match log.open().map(|open| self.standing.admission(key, open)) {
+            None | Some(Admission::Whole) => u64::MAX,
+            Some(Admission::Until(cut)) => cut.size,
+            Some(Admission::Refused) => 0,
+        }
     }
 
     // ----------------------------------------------------------------------------------------------- gossip
@@ -403,12 +500,13 @@ impl Replica {
         let Ok(checkpoint) = SignedCheckpoint::verify(&gossip.checkpoint, &self.federation) else {
             return Verdict::Reject;
         };
-        let Some(log) = self.logs.get(checkpoint.log()) else {
+        let Some(log) = self.room(checkpoint.log()) else {
             self.begin(now_ms, from, effects);
             return Verdict::Ignore;
         };
-        let (held, end, allowed) = (log.size(), self.end(checkpoint.log(), log), self.allowance(checkpoint.log(), log));
-        if checkpoint.size() > held && allowed <= held {
+        let (held, end, allowed) =
+            (log.size(), self.end(checkpoint.log(), &log), self.allowance(checkpoint.log(), &log));
+        if checkpoint.size().min(end) > held && allowed <= held {
             self.over.insert(*checkpoint.log(), checkpoint.size());
             return Verdict::Ignore;
         }
@@ -445,12 +543,12 @@ impl Replica {
         effects: &mut Vec<Effect>,
     ) -> Option<()> {
         let Announced { leaf, path } = announced;
-        let log = self.logs.get(checkpoint.log())?;
+        let log = self.room(checkpoint.log())?;
         let (_, _, proof) =
             tree::consistency_from_inclusion(log.tree(), &leaf.entry.digest(), checkpoint.size(), &path).ok()?;
         let without_body = leaf.body.is_none();
         let closing = Closing { checkpoint: checkpoint.clone(), proof };
-        let run = log.join(vec![leaf], closing, |open| self.admission(checkpoint.log(), open)).ok()?;
+        let run = log.join(vec![leaf], closing, |open| self.standing.admission(checkpoint.log(), open)).ok()?;
         self.take(&Arc::new(run), effects);
         // The body was too long for gossip: it is wanted from now on, and a sync is the way to get it.
         (!without_body).then_some(())
@@ -523,9 +621,15 @@ impl Replica {
     /// A caller's frontier shows whether it has what we lack.
     fn on_told(&mut self, now_ms: u64, peer: &Peer, wire: &schema::Frontier, effects: &mut Vec<Effect>) {
         let Some(theirs) = Claim::from_wire(wire) else { return };
-        let is_news =
-            |key: &PublicKey, log: &Log, size: u64| size > log.size() && self.allowance(key, log) > log.size();
-        if self.logs.iter().any(|(key, log)| theirs.row(key).is_some_and(|row| is_news(key, log, row.size))) {
+        let is_longer = |(key, log): (&PublicKey, &Log)| {
+            let until = self.end(key, log).min(self.allowance(key, log));
+            theirs.row(key).is_some_and(|row| row.size.min(until) > log.size())
+        };
+        let is_heir = |key: &[u8; 32]| self.heir(key).is_some();
+        let is_new = |digest: &Digest| self.standing.editions().edition(digest).is_none();
+        let has_news =
+            self.logs.iter().any(is_longer) || theirs.editions.iter().any(is_new) || theirs.rows.keys().any(is_heir);
+        if has_news {
             self.begin(now_ms, peer, effects);
         }
     }
@@ -538,6 +642,7 @@ impl Replica {
             (Stage::Hello, Message::Hello(hello)) => self.on_hello(&mut session, &hello, effects),
             (Stage::Frontier, Message::Frontier(wire)) => self.on_frontier(&mut session, &wire, effects),
             (Stage::Evidence, Message::Chunk(chunk)) => self.on_evidence(&mut session, &chunk, effects),
+            (Stage::Editions, Message::Editions(answer)) => self.on_editions(&mut session, &answer, effects),
             (Stage::Governance | Stage::Publications, Message::Chunk(chunk)) => {
                 self.on_chunk(&mut session, &chunk, effects)
             }
@@ -590,16 +695,19 @@ impl Replica {
         effects: &mut Vec<Effect>,
     ) -> Result<Next, String> {
         let theirs = Claim::from_wire(wire).ok_or("sent a frontier that is not one")?;
-        let differs = |(key, log): (&PublicKey, &Log)| {
+        let ours = self.frontier();
+        let differs = |(key, own): (&PublicKey, &Row)| {
             let row = theirs.row(key)?;
-            let is_other = log.size() == row.size && log.tree().root() != row.root;
-            let next = log.size().checked_sub(1).filter(|_| is_other)?;
+            let is_other = own.size == row.size && own.root != row.root;
+            let next = own.size.checked_sub(1).filter(|_| is_other)?;
             Some(Wanted { log: *key, next, to: row.size })
         };
-        session.wants = self.logs.iter().filter_map(differs).take(ASKED_MAX).collect();
+        session.wants = ours.rows.iter().filter_map(differs).take(ASKED_MAX).collect();
+        let is_new = |digest: &&Digest| self.standing.editions().edition(digest).is_none();
+        session.editions = theirs.editions.iter().filter(is_new).copied().collect();
         session.theirs = Some(theirs);
         if session.wants.is_empty() {
-            return Ok(self.ask_runs(session, effects));
+            return Ok(self.ask_editions(session, effects));
         }
         session.stage = Stage::Evidence;
         ask_wants(session, effects);
@@ -623,7 +731,44 @@ impl Replica {
         if !claimed.zip(closing).is_some_and(is_shown) {
             return Err(false_root(&want));
         }
-        Ok(if session.wants.is_empty() { self.ask_runs(session, effects) } else { Next::Await })
+        Ok(if session.wants.is_empty() { self.ask_editions(session, effects) } else { Next::Await })
+    }
+
+    /// Asks for the next editions that the peer says are valid, before all logs: they decide which of those are wanted.
+    fn ask_editions(&self, session: &mut Session, effects: &mut Vec<Effect>) -> Next {
+        let asked = session.editions.iter().take(limits::EDITIONS_ASKED_MAX);
+        let digests: Vec<Vec<u8>> = asked.map(|digest| digest.as_bytes().to_vec()).collect();
+        if digests.is_empty() {
+            return self.ask_runs(session, effects);
+        }
+        session.stage = Stage::Editions;
+        effects.push(Effect::Ask(session.peer.clone(), Message::WantEditions(schema::WantEditions { digests })));
+        Next::Await
+    }
+
+    /// An edition is valid by itself and those before it, so that a false one has no excuse.
+    fn on_editions(
+        &mut self,
+        session: &mut Session,
+        answer: &schema::Editions,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Next, String> {
+        let count = session.editions.len().min(limits::EDITIONS_ASKED_MAX);
+        let asked: Vec<Digest> = session.editions.drain(..count).collect();
+        if answer.notes.len() != asked.len() {
+            return Err("said that editions are valid and did not show them".to_owned());
+        }
+        for (note, digest) in answer.notes.iter().zip(asked) {
+            let edition = Edition::from_wire(note).map_err(|error| format!("sent a false edition: {error}"))?;
+            if edition.digest() != digest {
+                return Err("sent another edition than was asked for".to_owned());
+            }
+            let number = edition.number();
+            let taken = self.standing.take_edition(edition);
+            let changed = taken.map_err(|error| format!("sent edition {number}, which is not valid: {error}"))?;
+            self.follow(changed, effects);
+        }
+        Ok(self.ask_editions(session, effects))
     }
 
     /// Asks for the next runs: governance logs first, because they decide which other logs are wanted.
@@ -649,7 +794,12 @@ impl Replica {
             let (next, to) = (log.size(), theirs.row(key).map_or(0, |row| row.size.min(until)));
             (log.purpose() == purpose && to > next).then_some(Wanted { log: *key, next, to })
         };
-        self.logs.iter().filter_map(wanted).take(ASKED_MAX).collect()
+        let heirs = theirs.rows.iter().filter(|_| purpose == Purpose::Governance).filter_map(|(key, row)| {
+            let log = *self.heir(key)?.key();
+            let to = row.size.min(session.until.get(&log).copied().unwrap_or(u64::MAX));
+            (to > 0).then_some(Wanted { log, next: 0, to })
+        });
+        heirs.chain(self.logs.iter().filter_map(wanted)).take(ASKED_MAX).collect()
     }
 
     fn on_chunk(
@@ -664,7 +814,7 @@ impl Replica {
         };
         want.next += chunk.leaves.len() as u64;
         let Wanted { log: key, next, to } = *want;
-        let allowed = self.logs.get(&key).map_or(0, |log| self.allowance(&key, log));
+        let allowed = self.room(&key).map_or(0, |log| self.allowance(&key, &log));
         match self.verify(chunk) {
             // Another log of the member came first, and its quota is for both.
             Ok(run) if run.after().size() > allowed => session.end(&key, allowed),

@@ -1,6 +1,6 @@
 //! The called side of a sync: every question answered from what is durable. All it remembers of a sync is what was [`Asked`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::body::Purpose;
 use crate::frontier::Frontier;
@@ -63,6 +63,7 @@ pub struct Asked {
     runs: BTreeMap<PublicKey, (u64, bool)>,
     /// The lowest index of the bodies of a log that were asked for last: each want begins beyond the one before.
     bodies: BTreeMap<PublicKey, u64>,
+    editions: BTreeSet<Vec<u8>>,
 }
 
 impl Asked {
@@ -81,7 +82,8 @@ impl Asked {
             }
             Message::Want(want) => self.note_run(want),
             Message::WantBodies(want) => self.note_bodies(want),
-            Message::Chunk(_) | Message::Bodies(_) | Message::Refusal(_) => Ok(()),
+            Message::WantEditions(want) => self.note_editions(want),
+            Message::Chunk(_) | Message::Bodies(_) | Message::Editions(_) | Message::Refusal(_) => Ok(()),
         }
     }
 
@@ -97,6 +99,20 @@ impl Asked {
         }
         self.runs.insert(log, (want.to, again || repeats));
         if self.runs.len() > limits::FRONTIER_ROWS_MAX { Err("asked for more logs than there can be") } else { Ok(()) }
+    }
+
+    fn note_editions(&mut self, want: &schema::WantEditions) -> Result<(), &'static str> {
+        if want.digests.len() > limits::EDITIONS_ASKED_MAX {
+            return Err("asked for too many editions at once");
+        }
+        if !want.digests.iter().all(|digest| digest.len() == 32 && self.editions.insert(digest.clone())) {
+            return Err("asked twice for the same edition in one sync");
+        }
+        if self.editions.len() > limits::FRONTIER_ROWS_MAX {
+            Err("asked for more editions than there can be")
+        } else {
+            Ok(())
+        }
     }
 
     fn note_bodies(&mut self, want: &schema::WantBodies) -> Result<(), &'static str> {
@@ -128,7 +144,8 @@ pub fn answer<A: Archive>(archive: &A, frontier: &Frontier, asked: Message) -> R
         Message::Frontier(_) => Answer::One(Message::Frontier(frontier.to_wire())),
         Message::Want(want) => Answer::Range(want),
         Message::WantBodies(want) => bodies(archive, want)?,
-        Message::Chunk(_) | Message::Bodies(_) | Message::Refusal(_) => {
+        Message::WantEditions(want) => editions(frontier, &want),
+        Message::Chunk(_) | Message::Bodies(_) | Message::Editions(_) | Message::Refusal(_) => {
             Answer::Broken("an answer where a question belongs")
         }
     })
@@ -164,6 +181,16 @@ pub fn chunk<A: Archive>(archive: &A, log: &PublicKey, from: u64, to: u64) -> Re
         leaves,
         closing: Some(closing),
     }))
+}
+
+/// The finished notes of those that are valid here, in the order asked.
+fn editions(frontier: &Frontier, want: &schema::WantEditions) -> Answer {
+    if want.digests.len() > limits::EDITIONS_ASKED_MAX {
+        return Answer::Broken("a want for too many editions");
+    }
+    let held = |digest: &Vec<u8>| frontier.editions.iter().find(|held| digest == held.digest().as_bytes());
+    let notes = want.digests.iter().filter_map(held).map(|edition| edition.to_wire()).collect();
+    Answer::One(Message::Editions(schema::Editions { notes }))
 }
 
 fn bodies<A: Archive>(archive: &A, want: schema::WantBodies) -> Result<Answer, A::Error> {

@@ -1,12 +1,13 @@
 //! One sync as its caller sees it: a dialogue of questions, each answered before the next stage begins.
 //!
-//! Hello -> (equal: bodies) | Frontier -> evidence for other roots -> governance logs -> publication logs -> bodies -> done. The
+//! Hello -> (equal: bodies) | Frontier -> evidence for other roots -> editions -> governance logs -> publication logs -> bodies -> done. The
 //! stages repeat on the rows the peer gave, because governance logs decide which other logs are wanted. The called side keeps no
 //! state (`serve.rs`).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use crate::digest::Digest;
 use crate::frontier::Claim;
 use crate::key::PublicKey;
 
@@ -24,6 +25,8 @@ pub struct Session {
     pub stage: Stage,
     /// The peer's rows, once told.
     pub theirs: Option<Claim>,
+    /// Editions that the peer says are valid and that are still to be asked for, in its order.
+    pub editions: VecDeque<Digest>,
     /// Runs asked for and not yet complete.
     pub wants: VecDeque<Wanted>,
     /// Logs of which nothing from that size on is asked for any more in this session.
@@ -67,6 +70,8 @@ pub enum Stage {
     Frontier,
     /// Last entries of logs of which the peer claims another root than ours, at our size.
     Evidence,
+    /// Finished notes of editions.
+    Editions,
     /// Chunks of governance logs.
     Governance,
     /// Chunks of publication logs.
@@ -80,7 +85,7 @@ impl Session {
     pub fn new(peer: Peer, since_ms: u64) -> Session {
         let (wants, refusals, until) = (VecDeque::new(), Vec::new(), BTreeMap::new());
         let (bodies_asked, bodies_from) = (VecDeque::new(), BTreeMap::new());
-        let (stage, theirs) = (Stage::Hello, None);
-        Session { peer, since_ms, stage, theirs, wants, until, bodies_asked, bodies_from, refusals }
+        let (stage, theirs, editions) = (Stage::Hello, None, VecDeque::new());
+        Session { peer, since_ms, stage, theirs, editions, wants, until, bodies_asked, bodies_from, refusals }
     }
 }

@@ -1,52 +1,54 @@
-//! Who may speak: a fold over the charter and the governance logs, with no clock and no arrival order.
+//! Who may speak: a function of the charter, the editions and the governance logs, with no clock and no arrival order.
 //!
-//! A key becomes *known* by a line of the charter (an identity key) or by a delegation (a desk key); its log is taken only
-//! once its entry 0 agrees with one of those ([`Standing::admits`]). So two members that delegate the same key do not race:
-//! the key itself says whose it is. A log ends at its *cut*; a delegation while 16 desks are unrevoked, in governance order
-//! alone, is void for good, and so is one of a key that the same log ever cut.
+//! A key becomes *known* by a line of an edition, by rotation (identity keys), or by a delegation (desk keys); its log is taken
+//! only once its entry 0 agrees with one of those ([`Standing::admission`]). So two members that delegate the same key do not
+//! race: the key itself says whose it is. A log ends at its *cut*.
 //!
-//! Editions after the charter and rotation are read and forwarded, and have no effect yet: rules for them belong here.
+//! Where two valid editions rival, each is a [`Line`] of its own, and a log stands as far as the most generous of them allows,
+//! until the operator pins one. Chains of keys are in [`crate::chain`], the tree of editions in [`crate::editions`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::body::{Act, Cut, Open, Purpose};
+use crate::body::{Act, Open, Purpose};
+use crate::chain::{Delegation, GovernanceLogs};
 use crate::charter::Charter;
+use crate::digest::Digest;
+use crate::edition::{Edition, EditionError};
+use crate::editions::Editions;
 use crate::key::PublicKey;
-use crate::limits;
+use crate::line::Line;
+use crate::log::Admission;
+use crate::member::Member;
 
-/// The fold: what the records held so far make of every key.
+/// What the records held so far make of every key.
 #[derive(Clone, Debug)]
 pub struct Standing {
     charter: Arc<Charter>,
-    governance: BTreeMap<PublicKey, Governance>,
-    delegations: BTreeMap<PublicKey, BTreeMap<PublicKey, Delegation>>,
+    editions: Editions,
+    pin: Option<Digest>,
+    logs: GovernanceLogs,
+    /// One, or one for each rival.
+    lines: Vec<Line>,
 }
 
-/// What one governance log has said, as far as this version can read it.
-#[derive(Clone, Debug, Default)]
-struct Governance {
-    unrevoked: BTreeSet<PublicKey>,
-    cut: BTreeSet<PublicKey>,
-    newer: bool,
-}
-
-/// One desk as one governance log made it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delegation {
-    /// What the desk is called: "Library".
-    pub desk: String,
-    /// The entry of the governance log that delegates.
-    pub index: u64,
-    /// Where its log ends, once revoked.
-    pub cut: Option<Cut>,
+/// What one record changed.
+#[derive(Debug, Default)]
+pub struct Changed {
+    /// Keys whose place may be another now: known or not, cut or not.
+    pub keys: Vec<PublicKey>,
+    /// Editions that became valid; each is a record of its own.
+    pub editions: Vec<Arc<Edition>>,
 }
 
 impl Standing {
-    /// What the charter alone says.
-    pub fn new(charter: Arc<Charter>) -> Standing {
-        let governance = charter.members().iter().map(|member| (member.identity_key, Governance::default())).collect();
-        Standing { charter, governance, delegations: BTreeMap::new() }
+    /// What the charter alone says. `pin`: the digest of the edition by which the operator chooses between rivals.
+    pub fn new(charter: Arc<Charter>, pin: Option<Digest>) -> Standing {
+        let editions = Editions::new(&charter);
+        let logs = GovernanceLogs::default();
+        let mut standing = Standing { charter, editions, pin, logs, lines: Vec::new() };
+        standing.draw_lines();
+        standing
     }
 
     /// The charter it began with.
@@ -54,89 +56,149 @@ impl Standing {
         &self.charter
     }
 
+    /// All editions and drafts.
+    pub fn editions(&self) -> &Editions {
+        &self.editions
+    }
+
+    /// The line of editions that counts, or one for each rival while none is pinned.
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// The edition in force: while two rival, the one that both follow.
+    pub fn in_force(&self) -> Option<&Arc<Edition>> {
+        let editions = self.lines.first()?.editions();
+        editions.get(editions.len().checked_sub(if self.lines.len() > 1 { 2 } else { 1 })?)
+    }
+
+    /// A member as last listed, by whichever line; also one that was removed.
+    pub fn member(&self, code: &str) -> Option<&Member> {
+        self.lines.iter().find_map(|line| line.member(code))
+    }
+
+    /// Codes of all who ever were members.
+    pub fn codes(&self) -> BTreeSet<&str> {
+        self.lines.iter().flat_map(|line| line.chains().keys().map(String::as_str)).collect()
+    }
+
+    /// Whether the member is listed in the last edition of a line.
+    pub fn is_member(&self, code: &str) -> bool {
+        self.lines.iter().any(|line| line.editions().last().is_some_and(|edition| edition.member(code).is_some()))
+    }
+
+    /// The identity key by which a member speaks now: the last of its chain.
+    pub fn identity_key(&self, code: &str) -> Option<PublicKey> {
+        self.lines.iter().find_map(|line| line.chain(code)?.current()).map(|link| link.key)
+    }
+
+    /// The code of the member whose identity key it is, or whose desk where only one delegates it.
+    pub fn owner(&self, key: &PublicKey) -> Option<&str> {
+        self.lines.iter().find_map(|line| line.owner(key))
+    }
+
     /// Whether a log of this key may be held, were its entry 0 to agree.
     pub fn knows(&self, key: &PublicKey) -> bool {
-        self.governance.contains_key(key) || self.delegations.contains_key(key)
+        self.lines.iter().any(|line| line.knows(key))
+    }
+
+    /// Whether these bytes are a key that may take over from a member's identity key by rotation.
+    pub fn awaits(&self, key: &[u8; 32]) -> bool {
+        let digest = Digest::of(key);
+        self.lines.iter().any(|line| line.awaits(&digest))
     }
 
     /// Every key a frontier has a row for.
     pub fn known(&self) -> BTreeSet<PublicKey> {
-        self.governance.keys().chain(self.delegations.keys()).copied().collect()
+        self.lines.iter().flat_map(Line::keys).copied().collect()
     }
 
-    /// What the log of `key` would be for: a listed key's is its governance log.
+    /// What the log of `key` would be for: an identity key's is its governance log.
     pub fn purpose(&self, key: &PublicKey) -> Option<Purpose> {
-        match (self.governance.contains_key(key), self.delegations.contains_key(key)) {
-            (true, _) => Some(Purpose::Governance),
-            (false, true) => Some(Purpose::Publication),
-            (false, false) => None,
+        if self.lines.iter().any(|line| line.governs(key)) {
+            return Some(Purpose::Governance);
         }
+        self.knows(key).then_some(Purpose::Publication)
     }
 
-    /// Whether entry 0 of `key`'s log agrees with what made the key known.
-    pub fn admits(&self, key: &PublicKey, open: &Open) -> bool {
-        let Some(member) = self.charter.member(&open.member) else { return false };
-        if member.identity_key != open.identity_key {
-            return false;
-        }
-        match open.purpose {
-            Purpose::Governance => {
-                *key == member.identity_key
-                    && open.successor_digest == Some(member.successor_digest)
-                    && open.predecessor.is_none()
-            }
-            Purpose::Publication => {
-                !self.governance.contains_key(key) && self.delegation(key, &open.identity_key).is_some()
-            }
-        }
+    /// What becomes of a log whose entry 0 is `open`, by the most generous line.
+    pub fn admission(&self, key: &PublicKey, open: &Open) -> Admission<'_> {
+        let admissions = self.lines.iter().map(|line| line.admission(key, open));
+        admissions.max_by_key(|admission| admission.rank()).unwrap_or(Admission::Refused)
     }
 
     /// The delegation of a desk by an identity key.
     pub fn delegation(&self, desk_key: &PublicKey, identity_key: &PublicKey) -> Option<&Delegation> {
-        self.delegations.get(desk_key)?.get(identity_key)
-    }
-
-    /// Where the log that `open` opened ends, if it was cut.
-    pub fn cut(&self, key: &PublicKey, open: &Open) -> Option<&Cut> {
-        match open.purpose {
-            Purpose::Governance => None,
-            Purpose::Publication => self.delegation(key, &open.identity_key)?.cut.as_ref(),
-        }
+        self.lines.iter().find_map(|line| line.delegation(desk_key, identity_key))
     }
 
     /// Whether a governance log holds an entry that this version cannot read.
     pub fn is_newer(&self, key: &PublicKey) -> bool {
-        self.governance.get(key).is_some_and(|log| log.newer)
+        self.logs.get(key).is_some_and(|log| log.newer)
     }
 
     /// Takes the next entry of a governance log, in the order of that log.
-    pub fn on_governance(&mut self, log: &PublicKey, index: u64, kind: u32, body: &[u8]) {
-        let Some(governance) = self.governance.get_mut(log) else { return };
-        if governance.newer {
-            return;
+    pub fn on_governance(&mut self, log: &PublicKey, index: u64, kind: u32, body: &[u8]) -> Changed {
+        let act = Act::parse(kind, body);
+        if let (0, Some(Act::Open(open))) = (index, &act) {
+            let member = open.member.clone();
+            self.logs.open(*log, open.clone());
+            let logs = &self.logs;
+            let keys = self.lines.iter_mut().flat_map(|line| line.review(&member, logs)).collect();
+            return Changed { keys, editions: Vec::new() };
         }
-        match Act::parse(kind, body) {
-            None => governance.newer = true,
-            Some(Act::Open(_) | Act::Edition) => {}
-            Some(Act::Delegate { desk_key, desk }) => {
-                let void = governance.unrevoked.len() >= limits::DESKS_MAX
-                    || governance.unrevoked.contains(&desk_key)
-                    || governance.cut.contains(&desk_key);
-                if !void {
-                    governance.unrevoked.insert(desk_key);
-                    let made = Delegation { desk, index, cut: None };
-                    self.delegations.entry(desk_key).or_default().insert(*log, made);
+        let Some(governance) = self.logs.get_mut(log).filter(|log| !log.newer) else { return Changed::default() };
+        match act {
+            None => {
+                governance.newer = true;
+                Changed::default()
+            }
+            Some(Act::Open(_)) => Changed::default(),
+            Some(act @ (Act::Delegate { .. } | Act::Revoke { .. })) => {
+                governance.acts.push((index, act));
+                let (member, logs) = (governance.open.member.clone(), &self.logs);
+                let keys = self.lines.iter_mut().flat_map(|line| line.on_act(&member, log, logs)).collect();
+                Changed { keys, editions: Vec::new() }
+            }
+            Some(Act::Draft { text }) => {
+                let editions = self.editions.hear_draft(&text);
+                self.on_valid(editions)
+            }
+            Some(Act::Signature { draft, line, successor }) => {
+                let editions = self.editions.hear_signature(draft, line, successor);
+                self.on_valid(editions)
+            }
+        }
+    }
+
+    /// Takes a finished note of an edition, once it is shown that enough have signed it.
+    pub fn take_edition(&mut self, edition: Edition) -> Result<Changed, EditionError> {
+        let editions = self.editions.take(edition)?;
+        Ok(self.on_valid(editions))
+    }
+
+    /// Goes on with editions that just became valid.
+    fn on_valid(&mut self, editions: Vec<Arc<Edition>>) -> Changed {
+        let mut keys = Vec::new();
+        for edition in &editions {
+            let tip = match self.lines.as_mut_slice() {
+                [only] if only.editions().last().map(|last| last.digest()) == edition.before().copied() => Some(only),
+                _ => None,
+            };
+            match tip {
+                Some(line) => keys.extend(line.extend(edition.clone(), &self.logs)),
+                None => {
+                    keys.extend(self.known());
+                    self.draw_lines();
+                    keys.extend(self.known());
                 }
             }
-            Some(Act::Revoke { cut, .. }) => {
-                if governance.unrevoked.remove(&cut.log) {
-                    governance.cut.insert(cut.log);
-                    let desk = self.delegations.get_mut(&cut.log).and_then(|by| by.get_mut(log));
-                    if let Some(delegation) = desk {
-                        delegation.cut = Some(cut);
-                    }
-                }
-            }
         }
+        Changed { keys, editions }
+    }
+
+    fn draw_lines(&mut self) {
+        let lines = self.editions.lines(self.pin.as_ref());
+        self.lines = lines.into_iter().map(|editions| Line::new(editions, &self.logs)).collect();
     }
 }

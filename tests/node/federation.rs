@@ -104,6 +104,11 @@ impl Federation {
         self.done(&join);
     }
 
+    /// The folder of the stage.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
     pub fn charter(&self) -> PathBuf {
         self.home.path().join("charter")
     }

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::federation::{Federation, Node, alter, wait_for_documents};
+use crate::federation::{Federation, Node, alter, wait_for_documents, wait_until};
 
 /// Nobody guesses it, and it stands in no word of the program.
 const PASSPHRASE: &str = "marmalade Ångström 7 tram";
@@ -53,27 +53,44 @@ fn said(output: &Output) -> String {
 
 /// Finland alone, its keys encrypted, and joined to its own federation.
 fn finland() -> Federation {
+    let federation = founded(&[]);
+    join(&federation, "FI");
+    federation
+}
+
+/// Finland with encrypted keys, and others with plain ones, who founded a federation and did not join it yet.
+fn founded(others: &[&str]) -> Federation {
     let federation = Federation::bare();
     let path = federation.path("FI");
     let words =
         done(&federation, &["init", "--data", &path, "--code", "FI", "--name", "Parliament of Finland"], PASSPHRASE);
     federation.file("init.words", &words);
     let charter = federation.charter().display().to_string();
-    let create = ["charter", "create", "--name", "Stories", "--out", &charter, "--member", &path];
+    let mut create = vec!["charter", "create", "--name", "Stories", "--out", &charter, "--member", &path];
+    let paths: Vec<String> = others.iter().map(|code| federation.path(code)).collect();
+    for (code, path) in others.iter().zip(&paths) {
+        federation.done(&["init", "--no-passphrase", "--data", path, "--code", code, "--name", "Another parliament"]);
+        create.extend(["--member", path]);
+    }
     done(&federation, &create, PASSPHRASE);
-    federation.set("FI", "allow_private", "true");
-    done(&federation, &["join", "--data", &path, "--charter", &charter], PASSPHRASE);
     federation
 }
 
-/// Starts Finland's node as a service manager would: the passphrase is a file in a folder of credentials.
-fn start(federation: &Federation) -> Node {
+fn join(federation: &Federation, name: &str) {
+    let charter = federation.charter().display().to_string();
+    federation.set(name, "allow_private", "true");
+    done(federation, &["join", "--data", &federation.path(name), "--charter", &charter], PASSPHRASE);
+}
+
+/// Starts a node as a service manager would: the passphrase is a file in a folder of credentials.
+fn start(federation: &Federation, name: &str, peers: &[&Node]) -> Node {
     let credentials = federation.folder("credentials");
     std::fs::create_dir_all(&credentials).unwrap();
     std::fs::write(credentials.join("comity-passphrase"), format!("{PASSPHRASE}\n")).unwrap();
     let mut run = federation.command(&[]);
     run.env("CREDENTIALS_DIRECTORY", &credentials);
-    federation.launch(run, "FI", &["--listen", "/ip4/127.0.0.1/tcp/0"], &[]).unwrap()
+    let peers: Vec<String> = peers.iter().map(|peer| peer.listen[0].clone()).collect();
+    federation.launch(run, name, &["--listen", "/ip4/127.0.0.1/tcp/0"], &peers).unwrap()
 }
 
 fn pem(federation: &Federation, key: &str) -> String {
@@ -164,7 +181,7 @@ fn a_node_runs_with_the_desk_key_alone() {
     for key in ["identity", "successor"] {
         std::fs::rename(federation.folder("FI").join(format!("keys/{key}.pem")), safe.join(key)).unwrap();
     }
-    let node = start(&federation);
+    let node = start(&federation, "FI", &[]);
     federation.publish("FI", "running", "With the desk key alone.");
     wait_for_documents(&[&node], 1);
     assert_eq!(node.status()["recovering"], Value::Null);
@@ -176,7 +193,7 @@ fn a_node_runs_with_the_desk_key_alone() {
 
     // Whose key it is was known all along; that it is damaged stops nobody who does not need it.
     std::fs::write(federation.folder("FI").join("keys/identity.pem"), "-----BEGIN ENCRYPTED").unwrap();
-    let node = start(&federation);
+    let node = start(&federation, "FI", &[]);
     assert!(node.words().contains("identity.pem: it holds no key"), "{}", node.words());
     federation.publish("FI", "still", "With the desk key alone.");
     node.stop();
@@ -279,6 +296,78 @@ fn keys_that_do_not_open_are_named_and_nothing_is_half_done() {
     federation.audit("FI");
 }
 
+#[test]
+fn a_backup_carries_the_keys_as_they_are_and_the_passphrase_opens_them_elsewhere() {
+    let federation = founded(&["KE-LC01"]);
+    for name in ["FI", "KE-LC01"] {
+        join(&federation, name);
+    }
+    let kenya = federation.start("KE-LC01", &[]);
+    let finland = start(&federation, "FI", &[&kenya]);
+    for node in [&finland, &kenya] {
+        wait_until("both are in the phone book", || node.status()["entries"].as_u64() == Some(8));
+    }
+    federation.publish("FI", "before", "In the backup.");
+    let out = federation.path("backup.tar");
+    let words = federation.done(&["backup", "--data", &federation.path("FI"), "--out", &out]);
+    assert!(words.contains("a passphrase protects: desk.pem, identity.pem, successor.pem"), "{words}");
+    assert!(words.contains("NOT encrypted: peer.pem"), "{words}");
+    federation.publish("FI", "after", "Only Kenya has it.");
+    wait_for_documents(&[&finland, &kenya], 2);
+    finland.kill();
+    std::fs::rename(federation.folder("FI"), federation.folder("dead-disk")).unwrap();
+
+    let words = federation.done(&["restore", &out, "--data", &federation.path("FI")]);
+    assert!(words.contains("starts recovering"), "{words}");
+    for key in SIGNING {
+        let kept = std::fs::read_to_string(federation.folder("dead-disk").join(format!("keys/{key}.pem"))).unwrap();
+        assert_eq!(pem(&federation, key), kept, "{key}");
+    }
+    let (code, words) = federation.refused(&["run", "--data", &federation.path("FI"), "--http", "127.0.0.1:0"]);
+    assert!(code == 3 && words.contains("desk.pem is encrypted"), "{words}");
+    let finland = start(&federation, "FI", &[&kenya]);
+    wait_until("it may write again", || finland.status()["recovering"] == Value::Null);
+    assert!(finland.status()["notes"].to_string().contains("read back from KE-LC01"), "{}", finland.status());
+    federation.publish("FI", "on-top", "Signed by the same desk.");
+    wait_for_documents(&[&finland, &kenya], 3);
+    finland.stop();
+
+    // Whoever has saved nothing but the keys has everything again all the same, and no passphrase is asked for later.
+    std::fs::rename(federation.folder("FI"), federation.folder("another-dead-disk")).unwrap();
+    std::fs::create_dir_all(federation.folder("FI").join("keys")).unwrap();
+    for file in ["comity.toml", "keys/desk.pem", "keys/identity.pem", "keys/peer.pem"] {
+        let saved = federation.folder("another-dead-disk").join(file);
+        std::fs::copy(saved, federation.folder("FI").join(file)).unwrap();
+    }
+    join(&federation, "FI");
+    let finland = start(&federation, "FI", &[&kenya]);
+    wait_until("it may write again", || finland.status()["recovering"] == Value::Null);
+    federation.publish("FI", "still", "Signed by the same desk.");
+    wait_for_documents(&[&finland, &kenya], 4);
+    federation.audit_all(&["FI", "KE-LC01"]);
+}
+
+#[test]
+fn logs_whose_marks_were_lost_before_their_first_words_are_begun_once_another_member_knows_of_none() {
+    let federation = founded(&["KE-LC01"]);
+    for key in ["desk", "identity"] {
+        let text = pem(&federation, key);
+        let public = text.lines().next().unwrap().strip_prefix("Ed25519 public key ").unwrap();
+        std::fs::remove_file(federation.folder("state/comity").join(format!("{public}.json"))).unwrap();
+    }
+    for name in ["FI", "KE-LC01"] {
+        join(&federation, name);
+    }
+    assert_eq!(federation.audit("FI")["entries"], 0, "nothing is written without a mark");
+    let kenya = federation.start("KE-LC01", &[]);
+    let finland = start(&federation, "FI", &[&kenya]);
+    // Hours after the passphrase was forgotten, for all it knows.
+    wait_until("its logs are begun", || finland.status()["entries"].as_u64() == Some(8));
+    federation.publish("FI", "law", "The first.");
+    wait_for_documents(&[&finland, &kenya], 1);
+    federation.audit_all(&["FI", "KE-LC01"]);
+}
+
 /// `comity passphrase`, from one passphrase to another.
 fn change(federation: &Federation, old: &str, new: &str) -> Output {
     let new = federation.file("new-passphrase", &format!("{new}\n"));
@@ -343,7 +432,7 @@ fn plain_keys_are_encrypted_later_and_a_node_that_runs_goes_on() {
     }
     federation.publish("FI", "running", "The desk key was open already.");
     node.stop();
-    let node = start(&federation);
+    let node = start(&federation, "FI", &[]);
     federation.publish("FI", "again", "It was opened with the passphrase.");
     node.stop();
     federation.replica("reader");
@@ -375,7 +464,7 @@ fn the_passphrase_is_in_no_argument_environment_log_or_message() {
     assert!(node.words().contains("TRACE"), "it says little");
     look(&node);
     node.stop();
-    let node = start(&federation);
+    let node = start(&federation, "FI", &[]);
     look(&node);
     node.stop();
     let file = federation.note("more", "x");

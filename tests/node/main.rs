@@ -23,4 +23,5 @@ mod proofs;
 mod restore;
 mod store;
 mod sync;
+mod walkthroughs;
 mod wire;

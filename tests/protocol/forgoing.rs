@@ -14,7 +14,7 @@ use proto::schema::sync_message::Message;
 use proto::schema::{self, Kind, Publication};
 use proto::serve;
 
-use crate::world::{Node, Parliament, SALT, delegates, founded, key, sync, sync_over};
+use crate::world::{Node, Parliament, SALT, delegates, founded, key, revokes, sync, sync_over};
 
 fn publication(slug: &str) -> Publication {
     Publication { salt: SALT.to_vec(), slug: slug.to_owned(), version: 1, title: "T".to_owned(), ..Default::default() }
@@ -169,6 +169,40 @@ fn nobody_erases_anothers_texts_and_nothing_that_must_stay() {
     notice.withdrawal = Some(schema::Withdrawal { erase: vec![place], ..Default::default() });
     author.write(&finland.desk, &[(Kind::Withdrawal as u32, notice.encode_to_vec())]).unwrap();
     assert_eq!(held(&author, &finland.desk), [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn a_withdrawal_beyond_a_cut_erases_nothing_and_a_later_cut_brings_nothing_back() {
+    let (charter, members, second, mut nodes) = two_desks();
+    let (finland, mut node) = (&members[0], nodes.remove(0));
+    node.write(&finland.desk, &[law("law")]).unwrap();
+    let (mut early, mut reader) = (Node::new(&charter, &[]), Node::new(&charter, &[]));
+    sync(&mut reader, &node);
+    let revocation = revokes(&node, &second);
+    let notice = erasing(&node, "law", &[(&finland.desk, 1)]);
+    node.write(&second, &[notice]).unwrap();
+    sync(&mut early, &node);
+    // Signed by a thief of the second desk's key; the body comes later than the cut.
+    let log = second.public().as_bytes().to_vec();
+    let withhold = |answer| match answer {
+        Message::Chunk(mut chunk) if chunk.log == log => {
+            chunk.leaves[0].body.clear();
+            vec![Message::Chunk(chunk)]
+        }
+        Message::Bodies(_) => vec![Message::Bodies(schema::Bodies { log: log.clone(), bodies: Vec::new() })],
+        other => vec![other],
+    };
+    sync_over(&mut reader, &node, withhold);
+    assert_eq!((held(&reader, &finland.desk), reader.replica.missing_bodies()), (vec![0, 1], 1));
+    node.write(&finland.identity, &[revocation]).unwrap();
+    sync(&mut reader, &node);
+    assert_eq!((held(&reader, &finland.desk), reader.replica.missing_bodies()), (vec![0, 1], 0));
+    let leaf = &reader.memory.logs[&second.public()].leaves[1];
+    let mut again = reader.memory.restart(&charter, &[]);
+    assert!(again.resume_withdrawal(&leaf.entry, &leaf.body.as_ref().unwrap().bytes).is_empty(), "nor after a restart");
+    sync(&mut early, &node);
+    assert_eq!((held(&early, &finland.desk), early.replica.missing_bodies()), (vec![0], 0));
+    assert_eq!(early.replica.frontier(), reader.replica.frontier());
 }
 
 #[test]

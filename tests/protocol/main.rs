@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod corpus;
+mod editions;
 mod forgoing;
+mod histories;
 mod log;
 mod replica;
 mod simulation;

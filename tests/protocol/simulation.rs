@@ -335,6 +335,10 @@ impl Storm {
             }
             match effect {
                 Effect::Keep(record) => self.keep(at, &record),
+                Effect::FindRoot { log, size } => {
+                    let found = self.stations[at].memory.found(log, size);
+                    self.on_input(at, found, stream);
+                }
                 Effect::Announce(bytes) => self.announce(at, &bytes),
                 Effect::Judge { verdict, .. } => assert_ne!(verdict, Verdict::Reject, "honest gossip is true"),
                 Effect::Open(peer, message) => {

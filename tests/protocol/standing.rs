@@ -1,23 +1,17 @@
 //! Who may speak, and until where: desks, their bound, their cuts, and keys that two members claim. And the charter.
 
-use proto::body::{Cut, revocation};
 use proto::charter::{Charter, CharterError};
 use proto::key::SecretKey;
 use proto::log::RunError;
+use proto::member::ListError;
 use proto::note::Note;
 use proto::replica::{Verdict, WriteError};
 use proto::schema::Kind;
 
 use crate::world::{
-    Node, Parliament, SALT, charter, delegates, founded, key, parliaments, summary, sync, sync_over, unsigned_charter,
+    Node, Parliament, charter, delegates, founded, key, parliaments, revokes, summary, sync, sync_over,
+    unsigned_charter,
 };
-
-/// The revocation of a desk at what `node` holds of its log.
-fn revokes(node: &Node, desk: &SecretKey) -> (u32, Vec<u8>) {
-    let tree = node.replica.log(&desk.public()).unwrap().tree().clone();
-    let cut = Cut { log: desk.public(), size: tree.size(), root: tree.root() };
-    (Kind::Revoke as u32, revocation(&cut, "the librarian has left", SALT))
-}
 
 fn is_delegated(node: &Node, by: &Parliament, desk: &SecretKey) -> bool {
     let delegation = node.replica.standing().delegation(&desk.public(), &by.identity.public());
@@ -56,15 +50,15 @@ fn a_charter_repeats_nobody_and_has_a_signer() {
     let members = |parliaments: &[Parliament]| unsigned_charter(parliaments).members().to_vec();
     let mut same_key = members(&founders);
     same_key[1].identity_key = same_key[0].identity_key;
-    let repeated = CharterError::Repeated { code: "KE-LC01".to_owned() };
+    let repeated = CharterError::List(ListError::Repeated { code: "KE-LC01".to_owned() });
     assert_eq!(Charter::draft("Trial", same_key).unwrap_err(), repeated);
     let mut same_digest = members(&founders);
     same_digest[1].successor_digest = same_digest[0].successor_digest;
     assert_eq!(Charter::draft("Trial", same_digest).unwrap_err(), repeated);
     let mut no_signer = members(&founders);
     no_signer.iter_mut().for_each(|member| member.signer = false);
-    assert_eq!(Charter::draft("Trial", no_signer).unwrap_err(), CharterError::NoSigner);
-    assert_eq!(Charter::draft("Trial", Vec::new()).unwrap_err(), CharterError::NoSigner);
+    assert_eq!(Charter::draft("Trial", no_signer).unwrap_err(), CharterError::List(ListError::NoSigner));
+    assert_eq!(Charter::draft("Trial", Vec::new()).unwrap_err(), CharterError::List(ListError::NoSigner));
 }
 
 #[test]

@@ -5,12 +5,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use proto::body::{Open, Purpose};
-use proto::charter::{Charter, Member};
+use proto::body::{Cut, Open, Purpose};
+use proto::charter::Charter;
 use proto::digest::Digest;
+use proto::edition::Edition;
 use proto::erasure::Erasure;
 use proto::key::{PublicKey, SecretKey};
 use proto::log::{Closing, Leaf, Log};
+use proto::member::Member;
 use proto::replica::{Effect, Input, Record, Replica, Verdict, WriteError};
 use proto::schema::Kind;
 use proto::schema::sync_message::Message;
@@ -144,6 +146,13 @@ pub fn delegates(desk: &SecretKey) -> (u32, Vec<u8>) {
     (Kind::Delegate as u32, proto::body::delegation(&desk.public(), "Library", SALT))
 }
 
+/// The revocation of a desk at what `node` holds of its log.
+pub fn revokes(node: &Node, desk: &SecretKey) -> (u32, Vec<u8>) {
+    let tree = node.replica.log(&desk.public()).unwrap().tree().clone();
+    let cut = Cut { log: desk.public(), size: tree.size(), root: tree.root() };
+    (Kind::Revoke as u32, proto::body::revocation(&cut, "the librarian has left", SALT))
+}
+
 /// A law summary's body; what it says does not matter to a receiver.
 pub fn summary(text: &str) -> (u32, Vec<u8>) {
     (Kind::LawSummary as u32, format!("{text}, salted with sixteen bytes or more").into_bytes())
@@ -180,6 +189,7 @@ impl Hashes for Forest {
 /// What one node has made durable.
 #[derive(Clone, Default)]
 pub struct Memory {
+    pub editions: Vec<Arc<Edition>>,
     pub logs: BTreeMap<PublicKey, Kept>,
     pub erased: BTreeMap<(PublicKey, u64), Erasure>,
 }
@@ -221,12 +231,23 @@ impl Memory {
                     self.erased.insert((erasure.log, erasure.index), erasure.clone());
                 }
             }
+            Record::Edition(edition) => self.editions.push(edition.clone()),
         }
     }
 
     /// A replica from nothing but what was kept.
     pub fn restart(&self, charter: &Arc<Charter>, keys: &[SecretKey]) -> Replica {
         let mut replica = Replica::new(charter.clone());
+        self.refill(&mut replica);
+        keys.iter().for_each(|key| replica.hold_key(key.clone()));
+        replica
+    }
+
+    /// Gives an empty replica what was kept.
+    pub fn refill(&self, replica: &mut Replica) {
+        for edition in &self.editions {
+            replica.resume_edition(&edition.to_wire()).unwrap();
+        }
         let (governance, publication): (Vec<_>, Vec<_>) =
             self.logs.iter().partition(|(_, kept)| kept.open().purpose == Purpose::Governance);
         for (key, kept) in governance.into_iter().chain(publication) {
@@ -243,13 +264,22 @@ impl Memory {
             let log = Log::resume(*key, kept.open(), tree, closing, missing, body_bytes);
             replica.resume(*key, log, &acts);
         }
+        for effect in replica.resumed() {
+            let Effect::FindRoot { log, size } = effect else { panic!("resuming led to {effect:?}") };
+            replica.handle(0, self.found(log, size)).unwrap();
+        }
         for leaf in self.logs.values().flat_map(|kept| &kept.leaves) {
             if let Some(body) = &leaf.body {
                 replica.resume_withdrawal(&leaf.entry, &body.bytes);
             }
         }
-        keys.iter().for_each(|key| replica.hold_key(key.clone()));
-        replica
+    }
+
+    /// The answer to the question for a root.
+    pub fn found(&self, log: PublicKey, size: u64) -> Input {
+        let leaves: Vec<Digest> = self.logs[&log].leaves.iter().map(|leaf| leaf.entry.digest()).collect();
+        let root = Forest::over(&leaves[..size as usize]).compact.root();
+        Input::RootFound { log, size, root }
     }
 }
 
@@ -312,6 +342,7 @@ impl Node {
         for effect in self.replica.handle(0, input)? {
             match effect {
                 Effect::Keep(record) => self.memory.keep(&record),
+                Effect::FindRoot { log, size } => rest.extend(self.handle(self.memory.found(log, size))?),
                 other => rest.push(other),
             }
         }

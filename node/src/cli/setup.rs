@@ -1,14 +1,11 @@
 //! Before the first run: keys, charter, and the folder's bond to a federation.
 
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
-use proto::charter::{self, Member};
+use clap::Args;
 use proto::digest::Digest;
-use proto::key::SecretKey;
+use proto::member::{self, Member};
 
 use super::{CliError, Data, Keys, io};
 use crate::config::{self, Folder};
@@ -16,7 +13,7 @@ use crate::fence::{Fence, write_durably};
 use crate::keeper::Keeper;
 use crate::keystore::{self, KeyName, Secrets};
 use crate::network;
-use crate::passphrase::{Passphrase, Passphrases};
+use crate::passphrase::Passphrase;
 
 /// `comity init`
 #[derive(Debug, Args)]
@@ -37,29 +34,9 @@ pub struct Init {
     /// A replica or bootstrap peer: reads and passes on everything, and signs nothing
     #[arg(long, conflicts_with_all = ["code", "name"])]
     replica: bool,
-}
-
-/// `comity charter`
-#[derive(Debug, Subcommand)]
-pub enum Charter {
-    /// Write and sign a charter with founders whose folders are at hand
-    Create(Create),
-}
-
-/// `comity charter create`
-#[derive(Debug, Args)]
-pub struct Create {
-    /// The federation's name
-    #[arg(long)]
-    name: String,
-    /// A founder's data folder; give one for each
-    #[arg(long, required = true, value_name = "DIR")]
-    member: Vec<PathBuf>,
-    /// Where to write the charter
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
-    #[command(flatten)]
-    keys: Keys,
+    /// A member whose signature does not count for the next list of members: an observer
+    #[arg(long, conflicts_with = "replica")]
+    observer: bool,
 }
 
 /// `comity join`
@@ -95,7 +72,7 @@ impl Init {
         }
         match (self.code, self.name) {
             (Some(code), Some(name)) if !self.replica => {
-                if !charter::is_code(&code) {
+                if !member::is_code(&code) {
                     return Err(CliError::failed(format!(
                         "`{code}` is no code; write it as the IPU does: FI, KE-LC01, INT-IPU"
                     )));
@@ -105,7 +82,7 @@ impl Init {
                     false => Some(self.keys.passphrases().choose(NO_PASSPHRASE).map_err(CliError::failed)?),
                 };
                 fs::create_dir_all(path).map_err(io(path))?;
-                member(&folder, &code, &name, passphrase.as_ref())
+                member(&folder, &code, &name, !self.observer, passphrase.as_ref())
             }
             _ => {
                 fs::create_dir_all(path).map_err(io(path))?;
@@ -120,7 +97,13 @@ impl Init {
     }
 }
 
-fn member(folder: &Folder, code: &str, name: &str, passphrase: Option<&Passphrase>) -> Result<(), CliError> {
+fn member(
+    folder: &Folder,
+    code: &str,
+    name: &str,
+    signer: bool,
+    passphrase: Option<&Passphrase>,
+) -> Result<(), CliError> {
     let path = folder.path();
     let key = |key: KeyName, passphrase| keystore::create(path, key, passphrase).map_err(CliError::failed);
     let peer = key(KeyName::Peer, None)?;
@@ -133,13 +116,23 @@ fn member(folder: &Folder, code: &str, name: &str, passphrase: Option<&Passphras
     for log in [identity.public(), desk.public()] {
         fence.create(&log).map_err(CliError::failed)?;
     }
+    let line = Member {
+        code: code.to_owned(),
+        signer,
+        identity_key: identity.public(),
+        successor_digest: Digest::of(successor.public().as_bytes()),
+        name: name.to_owned(),
+    };
+    let line_file = folder.member_file();
+    write_durably(&line_file, format!("{}\n", line.to_line()).as_bytes(), 0o644).map_err(io(&line_file))?;
     println!("made the folder of {code}, {name}, in {}", path.display());
     for (name, key) in [("identity", &identity), ("desk", &desk), ("successor", &successor)] {
         println!("{name:<9} key {}", key.public());
         println!("  fingerprint {}", key.public().fingerprint());
     }
     println!("peer id       {}", network::peer_id(&peer).map_err(CliError::failed)?);
-    println!("read the fingerprints to the other founders over the telephone; they compare them with the charter's");
+    println!("give {} to whoever drafts the charter, or the edition that is to list {code}", line_file.display());
+    println!("read the fingerprints to the other members over the telephone; they compare them with the list's");
     println!("marks of the fence are in {} and must not be restored from a backup", marks.display());
     println!(
         "move {} to a memory stick in a safe: it is the only key that can replace a stolen identity key",
@@ -157,55 +150,6 @@ fn member(folder: &Folder, code: &str, name: &str, passphrase: Option<&Passphras
 fn write_config(folder: &Folder, text: &str) -> Result<(), CliError> {
     let path = folder.config_file();
     write_durably(&path, text.as_bytes(), 0o644).map_err(io(&path))
-}
-
-impl Charter {
-    /// Writes the charter.
-    pub fn run(self) -> Result<(), CliError> {
-        let Charter::Create(create) = self;
-        let (mut members, mut keys): (Vec<Member>, Vec<(String, SecretKey)>) = (Vec::new(), Vec::new());
-        let mut passphrases = create.keys.passphrases();
-        for path in &create.member {
-            let (member, key) = founder(path, &mut passphrases)?;
-            keys.push((member.code.clone(), key));
-            members.push(member);
-        }
-        let mut charter = charter::Charter::draft(&create.name, members).map_err(CliError::wrong)?;
-        for (code, key) in &keys {
-            charter.sign(code, key).map_err(CliError::wrong)?;
-        }
-        let mut options = fs::OpenOptions::new();
-        let file = options.write(true).create_new(true).mode(0o644).open(&create.out);
-        file.and_then(|mut file| file.write_all(&charter.to_bytes())).map_err(io(&create.out))?;
-        println!("federation {}", charter.id());
-        let codes: Vec<&str> = keys.iter().map(|(code, _)| code.as_str()).collect();
-        println!("{} is signed by {}; give this file to everyone who joins", create.out.display(), codes.join(", "));
-        Ok(())
-    }
-}
-
-fn founder(path: &Path, passphrases: &mut Passphrases) -> Result<(Member, SecretKey), CliError> {
-    let config = Folder::new(path).config().map_err(CliError::failed)?;
-    let named =
-        config.member.ok_or_else(|| CliError::wrong(format!("{} is a replica, not a member", path.display())))?;
-    let mut secrets = Secrets::of(path, passphrases);
-    let mut key = |name: KeyName| {
-        let key = secrets.open(name).map_err(CliError::failed)?;
-        key.ok_or_else(|| {
-            CliError::wrong(format!("{} is missing; bring it back for the founding", name.path(path).display()))
-        })
-    };
-    // The successor is opened too, though only its public half is written: the charter commits to it for good, so this is the
-    // time to find out that its file is damaged or its passphrase forgotten.
-    let (identity, successor) = (key(KeyName::Identity)?, key(KeyName::Successor)?);
-    let member = Member {
-        code: named.code,
-        signer: true,
-        identity_key: identity.public(),
-        successor_digest: Digest::of(successor.public().as_bytes()),
-        name: named.name,
-    };
-    Ok((member, identity))
 }
 
 impl Join {
@@ -237,12 +181,21 @@ impl Join {
                 false => secrets.open(KeyName::Identity).map(|key| key.map(|key| key.public())),
             };
             let identity = identity.map_err(CliError::failed)?;
-            let listed = charter.member(&member.code).map(|member| member.identity_key);
-            if listed.is_none() || identity.is_some_and(|key| Some(key) != listed) {
-                return Err(CliError::wrong(format!(
-                    "the charter does not list {} with this folder's identity key; ask the founders for the charter that does",
-                    member.code
-                )));
+            match charter.member(&member.code) {
+                Some(listed) if identity.is_some_and(|key| key != listed.identity_key) => {
+                    return Err(CliError::wrong(format!(
+                        "the charter lists {} with another identity key than this folder's; ask the founders for the charter that \
+                         has yours, or, where an edition has given you another key since, join as a replica first",
+                        member.code
+                    )));
+                }
+                Some(_) => {}
+                None => eprintln!(
+                    "note: the charter does not list {}; this node reads like a replica until an edition does. Give {} to a signer, \
+                     who drafts it with `comity edition draft --line FILE`; once it is valid here, start the node again",
+                    member.code,
+                    folder.member_file().display()
+                ),
             }
         }
         write_durably(&folder.charter_file(), &charter.to_bytes(), 0o644).map_err(io(&folder.charter_file()))?;

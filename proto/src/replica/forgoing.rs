@@ -38,8 +38,12 @@ impl Replica {
         self.awaited.add(None, erasure);
     }
 
-    /// Takes up a withdrawal as the store kept it: what it erases among the entries that are held. Other places are awaited.
+    /// Takes up a withdrawal as the store kept it, once all logs are: what it erases among the entries that are held. Other
+    /// places are awaited. One that does not stand erases nothing more; what it erased before stays erased.
     pub fn resume_withdrawal(&mut self, entry: &Entry, body: &[u8]) -> Vec<Erasure> {
+        if !self.stands(entry) {
+            return Vec::new();
+        }
         let owner = self.logs.get(entry.log()).and_then(Log::open).map(|open| open.member.clone());
         let Some(member) = owner else { return Vec::new() };
         demanded(entry, body).into_iter().filter_map(|erasure| self.demand(&member, erasure)).collect()
@@ -76,6 +80,7 @@ impl Replica {
             return (run.clone(), Vec::new());
         };
         let mut gone = Vec::new();
+        // All of a run stands when it is taken: `Log::join` lets none beyond a cut, nor one that ends there on another branch.
         for leaf in run.leaves() {
             let erased = leaf.body.as_ref().map(|body| demanded(&leaf.entry, &body.bytes)).unwrap_or_default();
             // What is erased of this very run is not held yet, so it is awaited, and found below.
@@ -103,8 +108,8 @@ impl Replica {
         let Some(entry) = entry else { return };
         let owner = self.logs.get(entry.log()).and_then(Log::open).map(|open| open.member.clone());
         let member = owner.unwrap_or_default();
-        let demanded = demanded(entry, &body.bytes).into_iter();
-        let gone = demanded.filter_map(|erasure| self.demand(&member, erasure)).collect::<Vec<_>>();
+        let demanded = if self.stands(entry) { demanded(entry, &body.bytes) } else { Vec::new() };
+        let gone = demanded.into_iter().filter_map(|erasure| self.demand(&member, erasure)).collect::<Vec<_>>();
         let record = match self.denied(&member, entry, Some(&body)) {
             Some(erasure) => Record::Erasure(erasure),
             None => Record::Body { log: *entry.log(), index: entry.index(), body },
@@ -154,11 +159,16 @@ impl Replica {
             return;
         }
         for (key, log) in &self.logs {
-            let claimed = theirs.row(key).map_or(0, |row| row.size);
+            let claimed = theirs.row(key).map_or(0, |row| row.size.min(self.end(key, log)));
             if claimed > log.size() && self.allowance(key, log) <= log.size() {
                 self.over.insert(*key, claimed);
             }
         }
+    }
+
+    /// Whether an entry that is held stands, as far as is known here.
+    fn stands(&self, entry: &Entry) -> bool {
+        entry.index() < self.row(entry.log()).size
     }
 
     /// An erasure as its author wants it: gives it back where its entry is held, and awaits it otherwise. Into the log of

@@ -15,9 +15,10 @@ use comity::name::Name;
 use comity::proof_file;
 use comity::segments::{Cursor, PAYLOAD_BYTES_MAX, Replayed, SegmentError, SegmentReader, Segments};
 use comity::text;
-use proto::charter::{Charter, Member};
+use proto::charter::Charter;
 use proto::digest::Digest;
 use proto::key::SecretKey;
+use proto::member::Member;
 use scraper::{Html, Node};
 
 /// Takes any bytes, and panics where a property does not hold.

@@ -6,14 +6,16 @@ use std::convert::Infallible;
 use std::sync::{Arc, LazyLock};
 
 use proto::body::{self, Act, Open, Purpose};
-use proto::charter::{Charter, Member};
+use proto::charter::Charter;
 use proto::checkpoint::{Checkpoint, SignedCheckpoint};
 use proto::digest::Digest;
+use proto::edition::Edition;
 use proto::entry::Entry;
 use proto::frontier::{Claim, Frontier, Row};
 use proto::key::{PublicKey, SecretKey};
 use proto::limits;
 use proto::log::{Admission, Closing, Log, Run};
+use proto::member::Member;
 use proto::message;
 use proto::note::Note;
 use proto::proof::TlogProof;
@@ -630,7 +632,11 @@ impl Library {
         let governance = records.logs.into_iter().filter(|(log, _)| *log == STAGE.identity.public());
         let mut library = Library {
             records: Records { federation, logs: governance.collect() },
-            frontier: Frontier { federation, editions: vec![federation], rows: BTreeMap::new() },
+            frontier: Frontier {
+                federation,
+                editions: vec![Arc::new(Edition::from(&*STAGE.charter))],
+                rows: BTreeMap::new(),
+            },
             questions: Vec::new(),
         };
         // The long log comes as it would from its author: by chunks.

@@ -1,0 +1,325 @@
+//! What a member asks its identity key to sign: the act in question, and the file that carries it to the machine where the key is.
+//!
+//! A [`Request`] holds every entry of the governance log, so that whoever signs computes the root from them and relies on no
+//! number that this machine states. [`crate::signing`] is the other side.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use proto::body::{Cut, Open, Purpose};
+use proto::chain::Link;
+use proto::digest::Digest;
+use proto::edition::Edition;
+use proto::editions::Signing;
+use proto::frontier::Frontier;
+use proto::key::PublicKey;
+use proto::schema::Kind;
+use proto::standing::Standing;
+use proto::{body, limits};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use utoipa::ToSchema;
+
+use crate::keystore::{self, KeyError};
+use crate::membership::{self, Change};
+use crate::reader::Reader;
+use crate::rows::StoreError;
+
+/// First line of the file, so to speak.
+pub const FORMAT: &str = "comity-request/v1";
+
+/// An act that the identity key is asked for.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case", tag = "act")]
+pub enum Act {
+    /// A desk may publish for the member.
+    Delegate {
+        /// The desk's key.
+        key: String,
+        /// What the desk is called.
+        desk: String,
+    },
+    /// A desk's log ends.
+    Revoke {
+        /// The desk's key.
+        key: String,
+        /// Entries that stand; all that are held here, unless given.
+        size: Option<u64>,
+        /// Why.
+        reason: String,
+    },
+    /// The successor key takes over.
+    Rotate,
+    /// A new list of members is proposed, and signed.
+    Draft {
+        /// What is to change.
+        changes: Vec<Change>,
+    },
+    /// A draft is signed.
+    Sign {
+        /// Its digest.
+        draft: String,
+        /// Whether another draft on the same predecessor was signed, and this one shall be all the same.
+        again: bool,
+    },
+}
+
+/// One thing to sign, as the request carries it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case", tag = "item")]
+pub enum Item {
+    /// A body as it is to stand in the log.
+    Body {
+        /// A number of the protocol's kinds.
+        kind: u32,
+        /// Its bytes, base64.
+        body: String,
+    },
+    /// A signature line on this text.
+    Signature {
+        /// The draft.
+        text: String,
+        /// The list that it is to follow.
+        before: String,
+    },
+    /// Entry 0 of the log of the key that takes over from the one this request is for.
+    Rotation {
+        /// Entries of the old log that stand.
+        size: u64,
+        /// The root over them.
+        root: String,
+    },
+}
+
+/// The file.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Request {
+    /// `comity-request/v1`
+    pub format: String,
+    /// The federation's id.
+    pub federation: String,
+    /// Its name.
+    pub federation_name: String,
+    /// The member's code.
+    pub member: String,
+    /// The identity key in use, whose log it is for.
+    pub log: String,
+    /// Every entry of that log, base64.
+    pub entries: Vec<String>,
+    /// What to sign, in order.
+    pub items: Vec<Item>,
+}
+
+/// What is held, as far as an act rests on it.
+#[derive(Clone, Copy)]
+pub struct Held<'a> {
+    /// Who may speak.
+    pub standing: &'a Standing,
+    /// What stands.
+    pub frontier: &'a Frontier,
+    /// The records.
+    pub reader: &'a Reader,
+}
+
+/// Why an act cannot be asked for.
+#[derive(Debug, Error)]
+pub enum ActError {
+    /// A replica's node.
+    #[error("this node is a replica; only a member has an identity key")]
+    NoMember,
+    /// Not (any more) listed.
+    #[error("no list of members held here has {0}; sync first, or ask a signer to draft an edition that adds it")]
+    NotListed(String),
+    /// Not a key.
+    #[error("`{0}` is no key; `comity logs` shows the keys there are")]
+    Key(String),
+    /// Not a desk of the member.
+    #[error("{0} is no unrevoked desk of this member; `comity logs` shows which are")]
+    NoDesk(PublicKey),
+    /// The desk was there before.
+    #[error("{0} was delegated before; a desk's key is used once. Leave --key out to make a new one")]
+    Known(PublicKey),
+    /// As many as there may be.
+    #[error("{max} desks are unrevoked; revoke one first", max = limits::DESKS_MAX)]
+    TooMany,
+    /// A cut beyond what is held.
+    #[error("only {held} entries of {log} are held here, so it cannot be cut at {size}; name a smaller --size")]
+    Beyond {
+        /// The log.
+        log: PublicKey,
+        /// What is held.
+        held: u64,
+        /// What was asked.
+        size: u64,
+    },
+    /// No such draft.
+    #[error("{0} is no open draft; `comity edition list` shows them")]
+    NoDraft(String),
+    /// The draft was signed.
+    #[error("{0} has signed this draft already")]
+    Signed(String),
+    /// Another draft was signed.
+    #[error(
+        "{member} has signed another draft on the same edition, {other}. Two valid editions at once split the federation; sign this \
+         one too only if the other is given up, with --again"
+    )]
+    Again {
+        /// The member.
+        member: String,
+        /// The other.
+        other: Digest,
+    },
+    /// Another draft was signed, and has more support.
+    #[error(
+        "{member} has signed another draft on the same edition, {other}, and this one has no more signatures; ask the others to agree on one"
+    )]
+    Barred {
+        /// The member.
+        member: String,
+        /// The other.
+        other: Digest,
+    },
+    /// Not a signer.
+    #[error("{0} is not a signer in the edition in force; it may draft, and signers sign")]
+    NotSigner(String),
+    /// The list cannot become one.
+    #[error(transparent)]
+    List(#[from] membership::ListError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No random bytes.
+    #[error(transparent)]
+    Random(#[from] KeyError),
+}
+
+impl Request {
+    /// The file for an act of the member `code`, from what is held.
+    pub fn make(held: &Held<'_>, code: &str, act: &Act) -> Result<Request, ActError> {
+        let not_listed = || ActError::NotListed(code.to_owned());
+        let chain = held.standing.lines().iter().find_map(|line| line.chain(code)).ok_or_else(not_listed)?;
+        let link = chain.current().ok_or_else(not_listed)?;
+        let mut entries = Vec::new();
+        if let Some(number) = held.reader.number(&link.key)? {
+            let size = held.frontier.rows.get(&link.key).map_or(0, |row| row.size);
+            for index in 0..size {
+                let kept =
+                    held.reader.entry(number, index)?.ok_or_else(|| StoreError::Doubt("an entry is missing".into()))?;
+                entries.push(STANDARD.encode(kept.entry.as_bytes()));
+            }
+        }
+        let mut items = Vec::new();
+        if entries.is_empty() {
+            items.push(item(Kind::Open, &opening(held.frontier, code, link).to_body(keystore::random()?)));
+        }
+        match act {
+            Act::Delegate { key, desk } => {
+                let key = parse(key)?;
+                if chain.desks().contains_key(&key) {
+                    return Err(ActError::Known(key));
+                }
+                if chain.desks().values().filter(|desk| desk.cut.is_none()).count() >= limits::DESKS_MAX {
+                    return Err(ActError::TooMany);
+                }
+                items.push(item(Kind::Delegate, &body::delegation(&key, desk, keystore::random()?)));
+            }
+            Act::Revoke { key, size, reason } => {
+                let log = parse(key)?;
+                let unrevoked = chain.desks().get(&log).is_some_and(|desk| desk.cut.is_none());
+                let cut = cut(held, &log, *size)?;
+                if !unrevoked {
+                    return Err(ActError::NoDesk(log));
+                }
+                items.push(item(Kind::Revoke, &body::revocation(&cut, reason, keystore::random()?)));
+            }
+            Act::Rotate => {
+                let size = entries.len() as u64;
+                let root = cut(held, &link.key, Some(size))?.root.to_string();
+                items.push(Item::Rotation { size, root });
+            }
+            Act::Draft { changes } => {
+                let text = membership::draft(held.standing, held.frontier, changes)?;
+                items.push(item(Kind::Draft, &body::draft(&text, keystore::random()?)));
+                let edition = Edition::draft(&text).map_err(membership::ListError::from)?;
+                if let Ok(before) = signs(held.standing, code, &edition, false) {
+                    items.push(Item::Signature { text, before });
+                }
+            }
+            Act::Sign { draft, again } => {
+                let no_draft = || ActError::NoDraft(draft.clone());
+                let draft = membership::find_draft(held.standing, draft).ok_or_else(no_draft)?;
+                let before = signs(held.standing, code, draft.edition(), *again)?;
+                items.push(Item::Signature { text: draft.edition().text().to_owned(), before });
+            }
+        }
+        Ok(Request {
+            format: FORMAT.to_owned(),
+            federation: held.frontier.federation.to_string(),
+            federation_name: held.standing.charter().name().to_owned(),
+            member: code.to_owned(),
+            log: link.key.to_string(),
+            entries,
+            items,
+        })
+    }
+}
+
+/// Whether the member's signature on an edition is asked for now; gives the text of the one before.
+fn signs(standing: &Standing, code: &str, edition: &Edition, again: bool) -> Result<String, ActError> {
+    let editions = standing.editions();
+    let before = edition.before().and_then(|digest| editions.edition(digest));
+    let before = before.ok_or_else(|| ActError::NoDraft(edition.digest().to_string()))?;
+    if !before.member(code).is_some_and(|member| member.signer) {
+        return Err(ActError::NotSigner(code.to_owned()));
+    }
+    match editions.signing(code, &edition.digest()) {
+        Signing::First => {}
+        Signing::Done => return Err(ActError::Signed(code.to_owned())),
+        Signing::Again(_) if again => {}
+        Signing::Again(other) => return Err(ActError::Again { member: code.to_owned(), other }),
+        Signing::Barred(other) => return Err(ActError::Barred { member: code.to_owned(), other }),
+    }
+    // A draft of one's own that no replica has heard of yet is judged by what was signed on the same predecessor.
+    let other = editions.drafts().into_iter().find(|other| {
+        other.edition().before() == edition.before() && other.edition() != edition && other.is_signed_by(code)
+    });
+    match other.filter(|_| !again && editions.draft(&edition.digest()).is_none()) {
+        Some(other) => Err(ActError::Barred { member: code.to_owned(), other: other.edition().digest() }),
+        None => Ok(before.text().to_owned()),
+    }
+}
+
+/// Entry 0 of the governance log of an identity key that an edition lists. Where it succeeds another there, that one's log ends with
+/// what is held of it.
+pub fn opening(frontier: &Frontier, code: &str, link: &Link) -> Open {
+    let predecessor = link.before.and_then(|log| {
+        let row = frontier.rows.get(&log)?;
+        Some(Cut { log, size: row.size, root: row.root })
+    });
+    Open {
+        purpose: Purpose::Governance,
+        member: code.to_owned(),
+        identity_key: link.key,
+        successor_digest: Some(link.successor_digest),
+        predecessor,
+    }
+}
+
+/// The cut of a log at a size, or at what stands of it.
+fn cut(held: &Held<'_>, log: &PublicKey, size: Option<u64>) -> Result<Cut, ActError> {
+    let stands = held.frontier.rows.get(log).map_or(0, |row| row.size);
+    let size = size.unwrap_or(stands);
+    if size > stands {
+        return Err(ActError::Beyond { log: *log, held: stands, size });
+    }
+    let root = proto::tree::root_at(&held.reader.hashes(log)?, size);
+    let root = root.ok_or_else(|| StoreError::Doubt("hashes are missing".to_owned()))?;
+    Ok(Cut { log: *log, size, root })
+}
+
+fn item(kind: Kind, body: &[u8]) -> Item {
+    Item::Body { kind: kind as u32, body: STANDARD.encode(body) }
+}
+
+fn parse(key: &str) -> Result<PublicKey, ActError> {
+    key.parse().map_err(|_| ActError::Key(key.to_owned()))
+}

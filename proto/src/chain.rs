@@ -1,0 +1,300 @@
+//! One member's keys through time, as one line of editions and the governance logs that are held make them.
+//!
+//! A member has a chain of identity keys. Editions list some; each key may be succeeded by the one key whose SHA-256 it has
+//! committed to, either in an edition or by *rotation*: entry 0 of the successor's governance log, which names the predecessor and
+//! where it ends. A re-key begins anew with a key that others vouch for, a removal ends the chain. Along it, in the order of the
+//! keys and of the entries of each log, desks are delegated and revoked.
+//!
+//! Where a governance log ends is found from the last key to the first, because a rotation cuts only if its own log stands.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::body::{Act, Cut, Open, Purpose};
+use crate::digest::Digest;
+use crate::edition::Edition;
+use crate::key::PublicKey;
+use crate::limits;
+use crate::member::Member;
+use crate::tree::Compact;
+
+/// What one governance log has said of desks, as far as this version can read it.
+#[derive(Clone, Debug)]
+pub struct GovernanceLog {
+    /// Entry 0.
+    pub open: Open,
+    /// Delegations and revocations with their indexes.
+    pub acts: Vec<(u64, Act)>,
+    /// Whether it holds an entry that this version cannot read; nothing after it has an effect here.
+    pub newer: bool,
+}
+
+/// Every governance log that is held, by its key and by the digest that commits to it.
+#[derive(Clone, Debug, Default)]
+pub struct GovernanceLogs {
+    by_key: BTreeMap<PublicKey, Arc<GovernanceLog>>,
+    by_digest: BTreeMap<Digest, PublicKey>,
+}
+
+/// What an edition did to a member.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Listed it, for the first time or after a removal.
+    Added(Member),
+    /// Listed the key it had committed to.
+    Succeeded(Member, Arc<Edition>),
+    /// Listed another key.
+    Rekeyed(Member, Arc<Edition>),
+    /// Listed it no more.
+    Removed(Arc<Edition>),
+}
+
+/// One identity key of a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The key.
+    pub key: PublicKey,
+    /// Whether an edition lists it; else it took over by rotation.
+    pub listed: bool,
+    /// The key it succeeds, where it had been committed to.
+    pub before: Option<PublicKey>,
+    /// SHA-256 of the key that may succeed it.
+    pub successor_digest: Digest,
+    /// Where its governance log ends.
+    pub cut: Option<Cut>,
+}
+
+/// One desk of a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delegation {
+    /// What the desk is called: "Library".
+    pub desk: String,
+    /// The identity key that delegated it.
+    pub identity_key: PublicKey,
+    /// The entry of that key's governance log.
+    pub index: u64,
+    /// Where its log ends, once revoked or removed with its member.
+    pub cut: Option<Cut>,
+}
+
+/// One member's identity keys and desks.
+#[derive(Clone, Debug, Default)]
+pub struct Chain {
+    links: Vec<Link>,
+    desks: BTreeMap<PublicKey, Delegation>,
+    unrevoked: BTreeSet<PublicKey>,
+    is_member: bool,
+}
+
+/// Keys that follow each other by commitment, from a line of an edition to a re-key or removal.
+struct Segment {
+    listed: Vec<(PublicKey, Digest)>,
+    /// Editions that listed a successor, with the number of links before it.
+    succeeded: Vec<(usize, Arc<Edition>)>,
+    closed: Option<Arc<Edition>>,
+    removed: bool,
+}
+
+impl GovernanceLogs {
+    /// The log of a key.
+    pub fn get(&self, key: &PublicKey) -> Option<&GovernanceLog> {
+        self.by_key.get(key).map(Arc::as_ref)
+    }
+
+    /// Takes entry 0 of a log.
+    pub fn open(&mut self, key: PublicKey, open: Open) {
+        self.by_digest.insert(Digest::of(key.as_bytes()), key);
+        self.by_key.insert(key, Arc::new(GovernanceLog { open, acts: Vec::new(), newer: false }));
+    }
+
+    /// The log of a key, to be added to.
+    pub fn get_mut(&mut self, key: &PublicKey) -> Option<&mut GovernanceLog> {
+        self.by_key.get_mut(key).map(Arc::make_mut)
+    }
+
+    /// The key that a digest commits to, and its entry 0, once held.
+    fn committed(&self, digest: &Digest) -> Option<(PublicKey, &Open)> {
+        let key = self.by_digest.get(digest)?;
+        Some((*key, &self.by_key.get(key)?.open))
+    }
+}
+
+impl Chain {
+    /// The chain of the member `code`, to whom editions did `steps`.
+    pub fn new(code: &str, steps: &[Step], logs: &GovernanceLogs) -> Chain {
+        let mut chain = Chain::default();
+        for segment in Segment::split(steps) {
+            let mut links = segment.links(code, logs);
+            // No key has a second life, not even by an edition that could not know of its first.
+            links.retain(|link| chain.link(&link.key).is_none());
+            for link in &links {
+                let Some(log) = logs.get(&link.key) else { continue };
+                let end = link.cut.as_ref().map_or(u64::MAX, |cut| cut.size);
+                for (index, act) in log.acts.iter().filter(|(index, _)| *index < end) {
+                    chain.apply(&link.key, *index, act);
+                }
+            }
+            chain.links.extend(links);
+            chain.is_member = segment.closed.is_none();
+            if let Some(edition) = segment.closed.filter(|_| segment.removed) {
+                for desk in std::mem::take(&mut chain.unrevoked) {
+                    if let Some(delegation) = chain.desks.get_mut(&desk) {
+                        delegation.cut = Some(edition.cuts().get(&desk).copied().unwrap_or(nothing(desk)));
+                    }
+                }
+            }
+        }
+        chain
+    }
+
+    /// Its identity keys, in order.
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// One of its identity keys.
+    pub fn link(&self, key: &PublicKey) -> Option<&Link> {
+        self.links.iter().find(|link| link.key == *key)
+    }
+
+    /// The identity key in use, while it is a member.
+    pub fn current(&self) -> Option<&Link> {
+        self.links.last().filter(|link| self.is_member && link.cut.is_none())
+    }
+
+    /// Its desks, ever, by key.
+    pub fn desks(&self) -> &BTreeMap<PublicKey, Delegation> {
+        &self.desks
+    }
+
+    /// Every key of it that a log may be held of.
+    pub fn keys(&self) -> impl Iterator<Item = &PublicKey> {
+        self.links.iter().map(|link| &link.key).chain(self.desks.keys())
+    }
+
+    /// Whether an act at the end of that log may be applied as it is: nothing in the chain comes after it.
+    pub fn ends_in(&self, log: &PublicKey) -> bool {
+        self.current().is_some_and(|link| link.key == *log)
+    }
+
+    /// The next delegation or revocation in the order of the chain.
+    pub fn apply(&mut self, log: &PublicKey, index: u64, act: &Act) {
+        match act {
+            Act::Delegate { desk_key, desk } => {
+                // A desk that is held already was delegated before: unrevoked, or cut and never to be used again.
+                let void = self.unrevoked.len() >= limits::DESKS_MAX || self.desks.contains_key(desk_key);
+                if !void {
+                    let made = Delegation { desk: desk.clone(), identity_key: *log, index, cut: None };
+                    self.desks.insert(*desk_key, made);
+                    self.unrevoked.insert(*desk_key);
+                }
+            }
+            Act::Revoke { cut, .. } => {
+                if self.unrevoked.remove(&cut.log)
+                    && let Some(delegation) = self.desks.get_mut(&cut.log)
+                {
+                    delegation.cut = Some(*cut);
+                }
+            }
+            Act::Open(_) | Act::Draft { .. } | Act::Signature { .. } => {}
+        }
+    }
+
+    /// Whether entry 0 of an identity key's log agrees with its place here; also of one that would take over by rotation.
+    pub fn admits(&self, code: &str, key: &PublicKey, open: &Open) -> bool {
+        if open.purpose != Purpose::Governance || open.member != code || open.identity_key != *key {
+            return false;
+        }
+        match self.link(key) {
+            Some(link) => open.predecessor.as_ref().map(|cut| cut.log) == link.before,
+            None => {
+                self.current().is_some_and(|last| succeeds(last.key, last.listed, last.successor_digest, *key, open))
+            }
+        }
+    }
+}
+
+impl Segment {
+    fn split(steps: &[Step]) -> Vec<Segment> {
+        let mut segments: Vec<Segment> = Vec::new();
+        for step in steps {
+            match step {
+                Step::Added(member) => segments.push(Segment::new(member)),
+                Step::Succeeded(member, edition) => {
+                    let Some(last) = segments.last_mut() else { continue };
+                    last.succeeded.push((last.listed.len(), edition.clone()));
+                    last.listed.push((member.identity_key, member.successor_digest));
+                }
+                Step::Rekeyed(member, edition) => {
+                    segments.last_mut().iter_mut().for_each(|last| last.closed = Some(edition.clone()));
+                    segments.push(Segment::new(member));
+                }
+                Step::Removed(edition) => {
+                    let Some(last) = segments.last_mut() else { continue };
+                    (last.closed, last.removed) = (Some(edition.clone()), true);
+                }
+            }
+        }
+        segments
+    }
+
+    fn new(member: &Member) -> Segment {
+        let listed = vec![(member.identity_key, member.successor_digest)];
+        Segment { listed, succeeded: Vec::new(), closed: None, removed: false }
+    }
+
+    /// Listed keys, then those that took over by rotation, each with its cut.
+    fn links(&self, code: &str, logs: &GovernanceLogs) -> Vec<Link> {
+        let mut links: Vec<Link> = Vec::new();
+        for (key, successor_digest) in &self.listed {
+            let before = links.last().map(|link| link.key);
+            let successor_digest = *successor_digest;
+            links.push(Link { key: *key, listed: true, before, successor_digest, cut: None });
+        }
+        while let Some(last) = links.last()
+            && let Some((key, open)) = logs.committed(&last.successor_digest)
+            && open.member == code
+            && links.iter().all(|link| link.key != key)
+            && succeeds(last.key, last.listed, last.successor_digest, key, open)
+            && let Some(successor_digest) = open.successor_digest
+        {
+            links.push(Link { key, listed: false, before: Some(last.key), successor_digest, cut: None });
+        }
+        loop {
+            self.cut(&mut links, logs);
+            // A rotation whose own log does not stand never was, and nothing that rests on it.
+            let fallen = links.iter().position(|link| !link.listed && link.cut.is_some_and(|cut| cut.size == 0));
+            match fallen {
+                Some(at) => links.truncate(at),
+                None => return links,
+            }
+        }
+    }
+
+    /// An edition's cut comes before the rotation's; what neither names ends at 0 where the segment is closed.
+    fn cut(&self, links: &mut [Link], logs: &GovernanceLogs) {
+        let mut rotation: Option<Cut> = None;
+        for (at, link) in links.iter_mut().enumerate().rev() {
+            let mut editions = self.succeeded.iter().filter(|(before, _)| at < *before).map(|(_, edition)| edition);
+            let named = editions.find_map(|edition| edition.cuts().get(&link.key));
+            let named = named.or_else(|| self.closed.as_ref()?.cuts().get(&link.key)).copied();
+            link.cut = named.or(rotation).or_else(|| self.closed.as_ref().map(|_| nothing(link.key)));
+            let stands = link.cut.is_none_or(|cut| cut.size > 0);
+            let opened = logs.get(&link.key).filter(|_| stands).and_then(|log| log.open.predecessor);
+            rotation = opened.filter(|cut| Some(cut.log) == link.before);
+        }
+    }
+}
+
+/// Whether a governance log whose entry 0 is `open` takes over from the key `last` by rotation. Of one that no edition lists
+/// at least entry 0 must go on standing, for it alone holds the digest in force.
+fn succeeds(last: PublicKey, listed: bool, digest: Digest, key: PublicKey, open: &Open) -> bool {
+    open.purpose == Purpose::Governance
+        && open.identity_key == key
+        && Digest::of(key.as_bytes()) == digest
+        && open.predecessor.is_some_and(|cut| cut.log == last && (listed || cut.size > 0))
+}
+
+fn nothing(log: PublicKey) -> Cut {
+    Cut { log, size: 0, root: Compact::new().root() }
+}
