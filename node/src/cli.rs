@@ -8,6 +8,7 @@ mod charter;
 mod check;
 mod demo;
 mod edition;
+mod invite;
 mod key;
 mod passphrase;
 mod perform;
@@ -70,6 +71,8 @@ enum Command {
     Passphrase(passphrase::Change),
     /// Bind a data folder to a federation
     Join(setup::Join),
+    /// Print an invitation: the federation's id and addresses, as a line and as a code for a camera
+    Invite(invite::Invite),
     /// Run the node
     Run(run::Run),
     /// Publish Markdown files with front matter, to everyone and for good
@@ -157,6 +160,7 @@ pub fn main() -> ExitCode {
         Command::Key(key) => key.run(),
         Command::Passphrase(change) => change.run(),
         Command::Join(join) => join.run(),
+        Command::Invite(invite) => invite.run(),
         Command::Run(run) => run.run(),
         Command::Publish(publish) => publish.run(),
         Command::Withdraw(withdraw) => withdraw.run(),

@@ -20,6 +20,7 @@ pub mod front_matter;
 pub mod http;
 pub mod index;
 pub mod indexer;
+pub mod invitation;
 pub mod jurisdictions;
 pub mod keeper;
 pub mod key_file;

@@ -3,10 +3,11 @@
 //! Read in this order. A **log** is the append-only record of one key: [`entry`] is one leaf of it, [`body`] what the leaf
 //! says, [`tree`] the RFC 6962 tree over the leaves, [`note`] and [`checkpoint`] what its key signs, [`proof`] what shows a
 //! stranger that a leaf is in it, [`log`] how a run of leaves is verified and joined to what is held. A **federation** is the
-//! members that share one [`charter`]; [`standing`] says which keys may speak for them, and [`work`] what their documents come
-//! to. Between peers, a [`frontier`] says what one has, [`message`] what they send, [`session`] how a sync goes for its caller
-//! and [`serve`] for the called. A replica can do without bodies that were erased ([`erasure`]) or that its operator denies
-//! ([`policy`]). At the center stands the [`replica`]: one input in, its effects out.
+//! members that share one [`charter`]: [`member`] is a line of it, [`edition`] the next numbered list, [`editions`] the tree of
+//! them all. [`standing`] says which keys may speak: [`line`] for one line of editions, [`chain`] for one member in it; and
+//! [`work`] what their documents come to. Between peers, a [`frontier`] says what one has, [`message`] what they send, [`session`]
+//! how a sync goes for its caller and [`serve`] for the called. A replica can do without bodies that were erased ([`erasure`]) or
+//! that its operator denies ([`policy`]). At the center stands the [`replica`]: one input in, its effects out.
 //!
 //! The words are those of the glossary in `proto/README.md`; every number all nodes must agree on is in [`limits`].
 

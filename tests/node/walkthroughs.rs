@@ -35,7 +35,7 @@ fn walk(page: &str) {
     let blocks = read(&text);
     let stage = Federation::bare();
     let mut script = "set -uo pipefail\nset -E\ntrap 'echo failed: $BASH_COMMAND; exit 1' ERR\n\
-                      trap 'kill $(jobs -p) 2>/dev/null' EXIT\n"
+                      trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"
         .to_owned();
     for (at, block) in blocks.iter().enumerate() {
         script.push_str(&format!("echo '== block {at}'\n{}\n", block.commands));

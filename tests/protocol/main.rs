@@ -8,6 +8,7 @@ mod forgoing;
 mod histories;
 mod log;
 mod replica;
+mod scale;
 mod simulation;
 mod standards;
 mod standing;

@@ -10,10 +10,11 @@ use proto::member::{self, Member};
 use super::{CliError, Data, Keys, io};
 use crate::config::{self, Folder};
 use crate::fence::{Fence, write_durably};
+use crate::invitation::Invitation;
 use crate::keeper::Keeper;
 use crate::keystore::{self, KeyName, Secrets};
 use crate::network;
-use crate::passphrase::Passphrase;
+use crate::passphrase::{Passphrase, Passphrases, Source};
 
 /// `comity init`
 #[derive(Debug, Args)]
@@ -44,9 +45,12 @@ pub struct Init {
 pub struct Join {
     #[command(flatten)]
     data: Data,
-    /// The federation's charter
+    /// What `comity invite` printed: the charter is fetched from a peer
+    #[arg(value_name = "INVITATION", required_unless_present = "charter", conflicts_with = "charter")]
+    invitation: Option<String>,
+    /// The federation's charter, where it is at hand
     #[arg(long, value_name = "FILE")]
-    charter: PathBuf,
+    charter: Option<PathBuf>,
     /// A first peer to call, ending in /p2p/ and its peer id
     #[arg(long, value_name = "MULTIADDR")]
     peer: Vec<String>,
@@ -152,12 +156,30 @@ fn write_config(folder: &Folder, text: &str) -> Result<(), CliError> {
     write_durably(&path, text.as_bytes(), 0o644).map_err(io(&path))
 }
 
+/// The charter that an invitation leads to.
+fn fetch(folder: &Folder, invitation: &Invitation) -> Result<proto::charter::Charter, CliError> {
+    let missing = || CliError::failed(format!("{} is missing", KeyName::Peer.path(folder.path()).display()));
+    let mut key = keystore::find(folder.path(), KeyName::Peer).map_err(CliError::failed)?.ok_or_else(missing)?;
+    // The peer key is plain: nobody has to be asked.
+    let key = key.open(&mut Passphrases::new(Source::Nowhere)).map_err(CliError::failed)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::failed)?;
+    let charter = runtime.block_on(invitation.fetch(folder, key)).map_err(CliError::wrong)?;
+    eprintln!("the charter of “{}” came from a peer, and every founder has signed it", charter.name());
+    Ok(charter)
+}
+
 impl Join {
     /// Binds the folder.
     pub fn run(self) -> Result<(), CliError> {
         let folder = self.data.folder()?;
         let config = folder.config().map_err(CliError::failed)?;
-        let charter = config::charter(&self.charter).map_err(CliError::wrong)?;
+        let invitation: Option<Invitation> =
+            self.invitation.map(|text| text.parse()).transpose().map_err(CliError::wrong)?;
+        let charter = match (&self.charter, &invitation) {
+            (Some(file), _) => config::charter(file).map_err(CliError::wrong)?,
+            (None, Some(invitation)) => fetch(&folder, invitation)?,
+            (None, None) => return Err(CliError::wrong("name an invitation, or a charter with --charter")),
+        };
         if folder.charter_file().exists() {
             let bound = folder.charter().map_err(CliError::failed)?;
             if bound.id() != charter.id() {
@@ -199,9 +221,11 @@ impl Join {
             }
         }
         write_durably(&folder.charter_file(), &charter.to_bytes(), 0o644).map_err(io(&folder.charter_file()))?;
-        if !self.peer.is_empty() {
+        let invited = invitation.map(|invitation| invitation.peers).unwrap_or_default();
+        let given: Vec<String> = self.peer.into_iter().chain(invited).collect();
+        if !given.is_empty() {
             let mut peers = config.network.peers.clone();
-            peers.extend(self.peer.into_iter().filter(|peer| !config.network.peers.contains(peer)).collect::<Vec<_>>());
+            peers.extend(given.into_iter().filter(|peer| !config.network.peers.contains(peer)).collect::<Vec<_>>());
             let path = folder.config_file();
             let text = fs::read_to_string(&path).map_err(io(&path))?;
             write_config(&folder, &config::set(&text, "peers", &toml::Value::from(peers)))?;
