@@ -109,7 +109,8 @@ pub struct Contents {
 }
 
 /// Writes a backup of a folder, also beside a running node: segments grow, and what is copied of the last one ends with a whole
-/// record; a body that is overwritten just then is put right when the copy is opened ([`segments::parts`]). `out` appears when it is whole and durable, readable by its owner alone.
+/// record; a body that is overwritten just then is put right when the copy is opened ([`segments::parts`]). `out` appears when it
+/// is whole and durable, readable by its owner alone.
 pub fn make(folder: &Folder, out: &Path) -> Result<Contents, BackupError> {
     if !folder.config_file().exists() {
         return Err(ConfigError::NotInitialised(folder.path().to_owned()).into());
