@@ -17,7 +17,8 @@ use crate::config::Folder;
 use crate::disk;
 use crate::index::{Filters, Searcher};
 use crate::keeper::{PublishError, now_ms};
-use crate::library::{Library, LibraryError, Name};
+use crate::library::{Library, LibraryError};
+use crate::name::Name;
 use crate::network::NetworkStatus;
 use crate::node::Node;
 use crate::views;
@@ -51,6 +52,7 @@ struct Metrics {
     documents: Gauge<u64, AtomicU64>,
     indexed: Gauge<u64, AtomicU64>,
     missing_bodies: Gauge<u64, AtomicU64>,
+    erased_bodies: Gauge<u64, AtomicU64>,
     peers: Gauge<u64, AtomicU64>,
     free_bytes: Gauge<u64, AtomicU64>,
 }
@@ -102,8 +104,10 @@ impl App {
         let syncs = gauge("comity_segment_syncs", "Times the segments were made durable since the start");
         let indexed = gauge("comity_indexed", "Works in the search index");
         let missing_bodies = gauge("comity_missing_bodies", "Bodies that are wanted");
+        let erased_bodies = gauge("comity_erased_bodies", "Bodies that were erased or are denied here");
         let (peers, free_bytes) = (gauge("comity_peers", "Peers connected"), gauge("comity_free_bytes", "Bytes free"));
-        let metrics = Metrics { registry, entries, syncs, documents, indexed, missing_bodies, peers, free_bytes };
+        let metrics =
+            Metrics { registry, entries, syncs, documents, indexed, missing_bodies, erased_bodies, peers, free_bytes };
         App {
             node,
             searcher,
@@ -148,9 +152,11 @@ impl App {
             documents: view.counts.documents,
             indexed: self.searcher.documents(),
             missing_bodies: view.missing_bodies,
+            erased_bodies: view.counts.erased,
             peers: network.connected.len() as u64,
             sync: library.sync_words(now_ms()),
             recovering: view.recovering.clone(),
+            policy: library.policy_words(),
             peer_id: network.peer,
             listen: network.listen,
             notes,
@@ -167,6 +173,7 @@ impl App {
             (&metrics.documents, status.documents),
             (&metrics.indexed, status.indexed),
             (&metrics.missing_bodies, status.missing_bodies),
+            (&metrics.erased_bodies, status.erased_bodies),
             (&metrics.peers, status.peers),
             (&metrics.free_bytes, status.free_bytes),
         ] {
@@ -277,6 +284,10 @@ impl From<LibraryError> for Problem {
             LibraryError::NotFound(_) | LibraryError::NoBody(_) => {
                 Problem(StatusCode::NOT_FOUND, vec![error.to_string()])
             }
+            LibraryError::Erased { .. } | LibraryError::Withdrawn { .. } => {
+                Problem(StatusCode::GONE, vec![error.to_string()])
+            }
+            LibraryError::NotShown { .. } => Problem(StatusCode::FORBIDDEN, vec![error.to_string()]),
             other => Problem::internal(&other),
         }
     }
@@ -287,7 +298,7 @@ impl From<PublishError> for Problem {
         let status = match &error {
             PublishError::NoDesk => StatusCode::FORBIDDEN,
             PublishError::Recovering(_) | PublishError::Asking(_) => StatusCode::CONFLICT,
-            PublishError::NoWork(_) => StatusCode::NOT_FOUND,
+            PublishError::NoWork(_) | PublishError::NotHeld(_) => StatusCode::NOT_FOUND,
             PublishError::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
             PublishError::Twice(_) | PublishError::TooLong { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             PublishError::Write(_) => StatusCode::CONFLICT,

@@ -3,7 +3,7 @@
 //! It opens neither sled nor the index and asks the node nothing. It may run beside a running node: what is being written at
 //! that moment is an unfinished tail, not damage.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use proto::charter::Charter;
 use proto::digest::Digest;
 use proto::edition::Edition;
 use proto::entry::Entry;
+use proto::erasure::{self as erasing, Cause, Erasure};
 use proto::key::PublicKey;
 use proto::log::{Admission, Closing};
 use proto::schema;
@@ -21,8 +22,9 @@ use proto::tree::Compact;
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::erasure;
 use crate::frame::{self, unplace};
-use crate::segments::{Replayed, SegmentError, SegmentReader};
+use crate::segments::{Cursor, Replayed, SegmentError, SegmentReader};
 
 /// Findings that are listed; more of the same kind help nobody.
 const FINDINGS_MAX: usize = 100;
@@ -36,8 +38,12 @@ pub struct Report {
     pub entries: u64,
     /// Bodies verified against their entries.
     pub bodies: u64,
-    /// Entries whose body is not held.
+    /// Entries whose body is not held, and was neither erased nor denied here.
     pub missing_bodies: u64,
+    /// Entries whose body was erased or is denied here, by a record that says so.
+    pub erased_bodies: u64,
+    /// Erased bodies that are still on the disk: a crash came in between, and the next start overwrites them.
+    pub unfinished_erasures: u64,
     /// Bytes of an unfinished write at the very end; the next start cuts them off.
     pub unfinished_bytes: u64,
     /// SHA-256 over (key, size, root) of every log: equal on replicas that hold the same.
@@ -70,6 +76,7 @@ struct Notes {
     report: Report,
     findings: Vec<Finding>,
     seen: Vec<frame::Damage>,
+    erasures: Vec<erasure::Record>,
 }
 
 /// Why the audit could not look.
@@ -88,6 +95,12 @@ struct LogState {
     missing: BTreeMap<u64, Entry>,
     opening: Option<Open>,
     governance: Vec<(u32, Vec<u8>)>,
+    /// Index -> why its body was erased or is denied.
+    erased: BTreeMap<u64, Erasure>,
+    /// Indexes of bodies that were overwritten.
+    blank: BTreeSet<u64>,
+    /// What withdrawals of this log erase.
+    demanded: Vec<Erasure>,
     pending_bodies: BTreeMap<u64, Vec<u8>>,
 }
 
@@ -98,7 +111,8 @@ pub fn audit(store: &Path, charter: &Arc<Charter>) -> Result<Report, AuditError>
     let mut notes = Notes::default();
     let mut editions: Vec<(String, schema::EditionNote)> = Vec::new();
     let mut tail: Option<frame::Damage> = None;
-    for item in SegmentReader::new(&store.join("segments")).replay(Default::default(), None) {
+    let segments = SegmentReader::new(&store.join("segments"));
+    for item in segments.replay(Default::default(), None) {
         if let Some(damage) = tail.take() {
             // Something follows, so it was no unfinished tail.
             let words =
@@ -130,6 +144,20 @@ pub fn audit(store: &Path, charter: &Arc<Charter>) -> Result<Report, AuditError>
                 }
                 None => notes.finding(format!("{at}: a closing without its place")),
             },
+            frame::ERASURE => match erasure::Record::read(&frame) {
+                Some(record) => {
+                    let erasure = record.erasure.clone();
+                    logs.entry(erasure.log).or_default().erased.insert(erasure.index, erasure);
+                    notes.erasures.push(record);
+                }
+                None => notes.finding(format!("{at}: a record of an erasure that is none")),
+            },
+            frame::ERASED => match unplace(&frame.payload) {
+                Some((log, index, rest)) if rest.iter().all(|byte| *byte == 0) => {
+                    logs.entry(log).or_default().blank.insert(index);
+                }
+                _ => notes.finding(format!("{at}: what took the place of a body is not blank")),
+            },
             frame::EDITION => match schema::EditionNote::decode(frame.payload.as_slice()) {
                 Ok(edition) => editions.push((at, edition)),
                 Err(error) => notes.finding(format!("{at}: an edition that does not decode: {error}")),
@@ -139,8 +167,39 @@ pub fn audit(store: &Path, charter: &Arc<Charter>) -> Result<Report, AuditError>
         }
     }
     notes.report.unfinished_bytes = tail.map_or(0, |damage| damage.bytes);
+    notes.report.unfinished_erasures = unfinished(&segments, &logs)?;
+    let mut torn = 0;
+    for finding in std::mem::take(&mut notes.findings) {
+        if let Mend::Note(damage) = &finding.mended_by {
+            // Torn while it was overwritten: by a crash, and the next start does it again; or just now, beside this.
+            let from = Cursor { segment: damage.segment, offset: damage.offset };
+            if notes.erasures.iter().any(|record| record.explains(damage)) {
+                torn += u64::from(segments.is_damaged(from, damage.bytes)?);
+                continue;
+            }
+        }
+        notes.findings.push(finding);
+    }
+    notes.report.unfinished_erasures += torn;
     conclude(charter, &editions, &logs, &mut notes);
     Ok(notes.report)
+}
+
+/// Bodies on the disk of which a record says that they were erased.
+fn unfinished(segments: &SegmentReader, logs: &BTreeMap<PublicKey, LogState>) -> Result<u64, AuditError> {
+    if logs.values().all(|log| log.erased.is_empty()) {
+        return Ok(0);
+    }
+    let mut found = 0;
+    for item in segments.replay(Default::default(), None) {
+        let Replayed::Frame(frame) = item? else { continue };
+        let place = unplace(&frame.payload).filter(|_| matches!(frame.kind, frame::BODY | frame::LATE_BODY));
+        let is_erased = |(log, index, _): (PublicKey, u64, &[u8])| {
+            logs.get(&log).is_some_and(|log| log.erased.contains_key(&index))
+        };
+        found += u64::from(place.is_some_and(is_erased));
+    }
+    Ok(found)
 }
 
 impl Notes {
@@ -166,8 +225,14 @@ impl LogState {
         let of =
             if late { self.missing.get(&index) } else { self.open_run.iter().find(|entry| entry.index() == index) };
         match of.map(|entry| body::unpack(packed, entry)) {
-            Some(Ok(_)) if late => {
-                self.missing.remove(&index);
+            Some(Ok(bytes)) if late => {
+                if let Some(entry) = self.missing.remove(&index) {
+                    self.demanded.extend(erasing::demanded(&entry, &bytes));
+                }
+                self.blank.remove(&index);
+                if self.erased.remove(&index).is_some_and(|erasure| erasure.cause != Cause::Denial) {
+                    notes.finding(format!("{at}: the body of entry {index} was erased, and stored again"));
+                }
                 notes.report.bodies += 1;
             }
             Some(Ok(bytes)) => {
@@ -236,6 +301,7 @@ impl LogState {
             match bodies.get(&entry.index()) {
                 Some(bytes) => {
                     notes.report.bodies += 1;
+                    self.demanded.extend(erasing::demanded(entry, bytes));
                     if entry.index() == 0 {
                         self.opening = Open::parse(bytes);
                     }
@@ -252,6 +318,28 @@ impl LogState {
     }
 }
 
+/// Whether every erasure is of an entry that is held and may go, and those in the author's name are the author's.
+fn check_erasures(logs: &BTreeMap<PublicKey, LogState>, notes: &mut Notes) {
+    let member = |log: &LogState| log.opening.as_ref().map(|open| (open.member.clone(), open.purpose));
+    let mut demanded = BTreeSet::new();
+    for log in logs.values() {
+        let Some((code, _)) = member(log) else { continue };
+        demanded.extend(log.demanded.iter().map(|erasure| (code.clone(), erasure.log, erasure.index, erasure.entry)));
+    }
+    for (key, log) in logs {
+        for (index, erasure) in &log.erased {
+            let Some(entry) = log.verified.get(*index as usize) else { continue };
+            let Some((code, purpose)) = member(log) else { continue };
+            let named = (code, *key, *index, erasure.entry);
+            if *entry != erasure.entry || *index == 0 || purpose == Purpose::Governance {
+                notes.finding(format!("log {key}: entry {index} cannot be erased, or is not the one that was"));
+            } else if erasure.cause == Cause::Author && !demanded.contains(&named) {
+                notes.finding(format!("log {key}: entry {index} was erased for its author, and no withdrawal says so"));
+            }
+        }
+    }
+}
+
 /// Whether every log was let in by the charter and the governance logs, and ends where it was cut.
 fn conclude(
     charter: &Arc<Charter>,
@@ -259,6 +347,7 @@ fn conclude(
     logs: &BTreeMap<PublicKey, LogState>,
     notes: &mut Notes,
 ) {
+    check_erasures(logs, notes);
     let mut standing = Standing::new(charter.clone(), None);
     for (at, edition) in editions {
         let taken = Edition::from_wire(edition).and_then(|edition| standing.take_edition(edition));
@@ -274,7 +363,12 @@ fn conclude(
     let mut rows = Vec::new();
     for (key, log) in logs.iter().filter(|(_, log)| log.tree.size() > 0) {
         notes.report.logs += 1;
-        notes.report.missing_bodies += log.missing.len() as u64;
+        let erased = log.missing.keys().filter(|index| log.erased.contains_key(*index)).count() as u64;
+        notes.report.erased_bodies += erased;
+        notes.report.missing_bodies += log.missing.len() as u64 - erased;
+        if let Some(index) = log.blank.iter().find(|index| !log.erased.contains_key(*index)) {
+            notes.finding(format!("log {key}: the body of entry {index} was overwritten, and no record says why"));
+        }
         match &log.opening {
             Some(open) if is_let_in(&standing, key, open) => {
                 let governance = open.purpose == Purpose::Governance;

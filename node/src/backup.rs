@@ -35,6 +35,10 @@ pub(crate) const ABOUT_BYTES_MAX: u64 = 4096;
 const TEXT_BYTES_MAX: u64 = 512 * 1024;
 /// Bytes of a key's file; a PEM with an encrypted key has less than one KiB.
 const KEY_BYTES_MAX: u64 = 64 * 1024;
+/// The mark beside an identity key: what it signed last. Without it a restored key could sign the same entries otherwise.
+const SIGNING_MARK: &str = "keys/identity.mark";
+/// Bytes of that: a draft of 256 KiB and what was signed with it in base64, and all of it in words.
+const SIGNING_MARK_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Bytes of one segment.
 const PART_BYTES_MAX: u64 = SEGMENT_BYTES_MAX + PAYLOAD_BYTES_MAX as u64;
 /// Bytes of the digests: of 40,000 segments, which are two terabytes.
@@ -104,8 +108,9 @@ pub struct Contents {
     pub bytes: u64,
 }
 
-/// Writes a backup of a folder, also beside a running node: segments are only ever appended to, and what is copied of the last
-/// one ends with a whole record. `out` appears when it is whole and durable, readable by its owner alone.
+/// Writes a backup of a folder, also beside a running node: segments grow, and what is copied of the last one ends with a whole
+/// record; a body that is overwritten just then is put right when the copy is opened ([`segments::parts`]). `out` appears when it
+/// is whole and durable, readable by its owner alone.
 pub fn make(folder: &Folder, out: &Path) -> Result<Contents, BackupError> {
     if !folder.config_file().exists() {
         return Err(ConfigError::NotInitialised(folder.path().to_owned()).into());
@@ -154,7 +159,7 @@ fn write(folder: &Folder, out: &Path, file: &File) -> Result<Contents, BackupErr
         let pem = Zeroizing::new(fs::read(&path).map_err(failed(&path))?);
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         writer.add(&format!("keys/{name}"), pem.as_slice(), pem.len() as u64)?;
-        keys.push(Key { name, is_encrypted: is_encrypted(&pem) });
+        keys.extend(key(name, &pem));
     }
     let parts = segments::parts(&folder.store().join("segments"), frame::is_boundary)?;
     for part in &parts {
@@ -185,8 +190,13 @@ fn key_files(folder: &Folder) -> Result<Vec<PathBuf>, BackupError> {
     Ok(files)
 }
 
+/// What there is to say of a file among the keys, as it begins; `None`: it is no key.
+pub(crate) fn key(name: String, pem: &[u8]) -> Option<Key> {
+    name.ends_with(".pem").then(|| Key { name, is_encrypted: is_encrypted(pem) })
+}
+
 /// Whether a key's file takes a passphrase. What cannot be read counts as a secret that anyone can use.
-pub(crate) fn is_encrypted(pem: &[u8]) -> bool {
+fn is_encrypted(pem: &[u8]) -> bool {
     let file = std::str::from_utf8(pem).ok().and_then(|text| KeyFile::parse(text).ok());
     file.is_some_and(|file| file.plain().is_none())
 }
@@ -240,6 +250,7 @@ pub(crate) fn limit(name: &str) -> Option<u64> {
         ABOUT => Some(ABOUT_BYTES_MAX),
         CONFIG | "charter" => Some(TEXT_BYTES_MAX),
         SUMS => Some(SUMS_BYTES_MAX),
+        SIGNING_MARK => Some(SIGNING_MARK_BYTES_MAX),
         _ if name.strip_prefix("keys/").is_some_and(is_key) => Some(KEY_BYTES_MAX),
         _ if name.strip_prefix("store/segments/").is_some_and(segments::is_name) => Some(PART_BYTES_MAX),
         _ => None,

@@ -79,6 +79,8 @@ enum Command {
     Publish(write::Publish),
     /// Take back a work of this member, with a reason
     Withdraw(write::Withdraw),
+    /// Erase the text of a work from this node alone; entries and proofs stay
+    Erase(write::Erase),
     /// Search everything that is held here
     Search(read::Search),
     /// Show a document and who signed it
@@ -164,6 +166,7 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run.run(),
         Command::Publish(publish) => publish.run(),
         Command::Withdraw(withdraw) => withdraw.run(),
+        Command::Erase(erase) => erase.run(),
         Command::Search(search) => search.run(),
         Command::Show(show) => show.show(),
         Command::History(show) => show.history(),

@@ -1,5 +1,6 @@
 //! What an operator decides: `comity.toml` in the data folder, and where everything in that folder is.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,8 @@ pub struct Config {
     pub network: NetworkConfig,
     /// The pages and the API.
     pub http: HttpConfig,
+    /// What this node does without, and does not show.
+    pub policy: PolicyConfig,
     /// Between rival editions: the digest of the one whose line counts here.
     pub pin: Option<String>,
     /// Where the marks of the fence are; `$XDG_STATE_HOME/comity` unless given.
@@ -83,6 +86,28 @@ pub struct HttpConfig {
     pub listen: String,
     /// Names under which the pages may be asked for, besides loopback and the address itself.
     pub hosts: Vec<String>,
+}
+
+/// What this node does without, and does not show. It is told to no peer and changes nothing for anyone else.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicyConfig {
+    /// Members by their codes, works as `CODE/slug`, or logs by their keys, whose texts are neither kept nor fetched.
+    pub deny: Vec<String>,
+    /// The same, whose texts are kept and not shown.
+    pub hide: Vec<String>,
+    /// By a member's code: how much of its publication logs is taken.
+    pub quotas: BTreeMap<String, QuotaConfig>,
+}
+
+/// How much of one member is taken; without a number as much as there is.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct QuotaConfig {
+    /// Entries of its publication logs together.
+    pub entries: Option<u64>,
+    /// Bytes of their texts.
+    pub bytes: Option<u64>,
 }
 
 impl Default for NetworkConfig {
@@ -278,7 +303,13 @@ pub fn template(member: Option<(&str, &str)>) -> String {
          # Seconds for which a peer or an address that misbehaves is blocked at first. Each further block is four times as long.\n\
          # first_block_seconds = 60\n\n\
          [http]\n# Pages and API. Anyone who reaches this address can read; writing needs the token in this folder.\n\
-         # listen = \"127.0.0.1:8014\"\n# Other names under which the pages may be asked for.\n# hosts = []\n"
+         # listen = \"127.0.0.1:8014\"\n# Other names under which the pages may be asked for.\n# hosts = []\n\n\
+         [policy]\n# What this node does about others. It is told to no peer, changes nothing for anyone else, and takes effect at the\n\
+         # next start. Each item is a member's code, a work as CODE/slug, or the key of a log.\n\
+         # Texts that are neither kept nor fetched; their entries and proofs are held all the same.\n# deny = []\n\
+         # Texts that are kept and handed on to peers, and not shown on pages, in search and in the API.\n# hide = []\n\
+         # How much of a member is taken, say {{ KE-LC01 = {{ entries = 100000, bytes = 1000000000 }} }}; the rest waits.\n\
+         # quotas = {{}}\n"
     )
 }
 

@@ -47,7 +47,8 @@ impl Explainer<'_> {
         let standing = &self.view.standing;
         let Some(line) = standing.lines().first() else { return String::new() };
         let listings = || line.editions().iter().filter(|edition| edition.member(code).is_some());
-        let (Some(first), Some(last), Some(member)) = (listings().next(), listings().last(), standing.member(code))
+        let (Some(first), Some(last), Some(member)) =
+            (listings().next(), listings().next_back(), standing.member(code))
         else {
             let newest = line.editions().last().map(|edition| named(edition)).unwrap_or_default();
             return format!(
@@ -118,13 +119,13 @@ impl Explainer<'_> {
         match admission {
             None => words.push_str(" Its log has not been begun, or has not come here yet."),
             Some(Admission::Refused) => {
-                words.push_str(" What its entry 0 says does not agree with that, so nothing of it counts.")
+                words.push_str(" What its entry 0 says does not agree with that, so nothing of it counts.");
             }
             Some(Admission::Whole) => {
-                words.push_str(&format!(" Its log goes on; {} entries stand here.", row.map_or(0, |row| row.size)))
+                words.push_str(&format!(" Its log goes on; {} entries stand here.", row.map_or(0, |row| row.size)));
             }
             Some(Admission::Until(cut)) => {
-                words.push_str(&self.ended(chain, cut, held.as_ref().map_or(0, |owner| owner.size))?)
+                words.push_str(&self.ended(chain, cut, held.as_ref().map_or(0, |owner| owner.size))?);
             }
         }
         if standing.is_newer(key) {
@@ -164,8 +165,8 @@ impl Explainer<'_> {
                 }
             }
         }
-        let editions = self.view.standing.lines().iter().flat_map(|line| line.editions());
-        let by = editions.filter(|edition| edition.cuts().get(&cut.log) == Some(cut)).last();
+        let mut editions = self.view.standing.lines().iter().flat_map(|line| line.editions());
+        let by = editions.rfind(|edition| edition.cuts().get(&cut.log) == Some(cut));
         Ok(by.map_or_else(
             || "its member was removed or given another key by an edition that does not name it".to_owned(),
             |edition| format!("{} says so", named(edition)),

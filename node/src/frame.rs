@@ -14,13 +14,17 @@ pub const CLOSING: u8 = 3;
 pub const LATE_BODY: u8 = 4;
 /// A decision of this node's operator, in words.
 pub const LOCAL: u8 = 5;
+/// A body is erased: see `erasure::Record`.
+pub const ERASURE: u8 = 6;
+/// What took the place of an erased body: log key, index, and zeros. Its header is that of the body's frame.
+pub const ERASED: u8 = 7;
 
 /// An edition's finished note, with the keys of signers who used those that they had committed to: an `EditionNote`.
 pub const EDITION: u8 = 8;
 
 /// Whether a torn tail may end after a frame of this kind.
 pub fn is_boundary(kind: u8) -> bool {
-    matches!(kind, CLOSING | LATE_BODY | LOCAL | EDITION)
+    matches!(kind, CLOSING | LATE_BODY | LOCAL | ERASURE | EDITION)
 }
 
 /// The payload of a record that belongs to a place in a log: log key, index (or size, for a closing), and its bytes.

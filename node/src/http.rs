@@ -25,8 +25,9 @@ use crate::app::{App, Problem, SearchParams, name};
 use crate::document;
 use crate::explain::Explainer;
 use crate::keeper::now_ms;
-use crate::library::{Library, Name};
+use crate::library::Library;
 use crate::membership;
+use crate::name::Name;
 use crate::node::REQUEST_DOCUMENTS_MAX;
 use crate::proof_file::{self, ProofFileError};
 use crate::signing::{SignError, Signed};
@@ -66,6 +67,7 @@ pub fn router(app: App) -> axum::Router {
         .routes(routes!(history))
         .routes(routes!(proof))
         .routes(routes!(withdraw))
+        .routes(routes!(erase))
         .routes(routes!(editions))
         .routes(routes!(explain))
         .routes(routes!(request))
@@ -144,7 +146,9 @@ async fn search(State(app): State<App>, Query(params): Query<SearchParams>) -> R
 /// One version of a work: `slug`, `slug@2` or `slug@2~1a2b3c4d`.
 #[utoipa::path(get, path = "/v1/documents/{code}/{slug}",
     params(("code" = String, Path, description = "The member's code"), ("slug" = String, Path, description = "slug[@version]")),
-    responses((status = 200, body = views::Document), (status = 404, body = views::Refusal)))]
+    responses((status = 200, body = views::Document), (status = 404, body = views::Refusal),
+        (status = 403, description = "Denied or hidden here by local policy", body = views::Refusal),
+        (status = 410, description = "Erased, or withdrawn without a text", body = views::Refusal)))]
 async fn document(
     State(app): State<App>,
     Path((code, slug)): Path<(String, String)>,
@@ -281,8 +285,26 @@ async fn withdraw(
     if request.reason.trim().is_empty() {
         return Err(bad("say why, with --reason: everyone who cites the work will read it"));
     }
-    app.node.withdraw(slug, request.reason.trim()).await?;
+    app.node.withdraw(slug, request.reason.trim(), request.erase).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Erases texts on this node alone. Their entries and proofs stay, and no peer is asked for them again.
+#[utoipa::path(post, path = "/v1/erasures", request_body = views::EraseRequest, security(("token" = [])),
+    responses((status = 200, body = views::EraseReply), (status = 404, body = views::Refusal)))]
+async fn erase(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Json(request): Json<views::EraseRequest>,
+) -> Result<Json<views::EraseReply>, Problem> {
+    app.authorise(&headers)?;
+    let bad = |words: &str| Problem(StatusCode::UNPROCESSABLE_ENTITY, vec![words.to_owned()]);
+    let name = Name::parse(&request.work).ok_or_else(|| bad("name the work as CODE/slug or CODE/slug@2"))?;
+    if request.reason.trim().is_empty() {
+        return Err(bad("say why, with --reason: this node shows it where the document was"));
+    }
+    let versions = app.node.erase(name, request.reason.trim()).await?;
+    Ok(Json(views::EraseReply { versions }))
 }
 
 /// Makes the file by which the member's identity key is asked to sign an act. Nothing is signed by it.

@@ -166,6 +166,8 @@ const COLUMNS: [&str; 5] = ["kind", "topic", "jurisdiction", "language", "member
 pub struct Index {
     path: PathBuf,
     new: bool,
+    /// Whether what was taken out since the last commit must not stay in files either.
+    erasing: bool,
     fields: Fields,
     writer: IndexWriter,
     searcher: Searcher,
@@ -197,6 +199,18 @@ impl Index {
         fs::remove_dir_all(path).map_err(|error| failed(path, error))?;
         let (index, _) = Index::try_open(path)?;
         Ok((Index { new: true, ..index }, Opened { cursor: 0, rebuilt: Some(reason) }))
+    }
+
+    /// Begins anew, at the next [`Index::open`], what was made while something else was hidden: `mark` says what is by now.
+    pub fn made_for(path: &Path, mark: &str) -> Result<(), IndexError> {
+        let file = path.with_extension("hidden");
+        if fs::read_to_string(&file).unwrap_or_default() == mark {
+            return Ok(());
+        }
+        if path.exists() {
+            fs::remove_dir_all(path).map_err(|error| failed(path, error))?;
+        }
+        fs::write(&file, mark).map_err(|error| failed(&file, error))
     }
 
     /// Whether it was empty when it was opened.
@@ -240,13 +254,36 @@ impl Index {
         self.writer.delete_term(Term::from_field_text(self.fields.work, work));
     }
 
+    /// Takes a work out whose text was erased: the words of what is only taken out would stay in the files until they happen to be
+    /// merged, so the next commit writes those anew.
+    pub fn erase(&mut self, work: &str) {
+        self.remove(work);
+        self.erasing = true;
+    }
+
     /// Makes everything visible and durable, with the arrival up to which it goes.
     pub fn commit(&mut self, cursor: u64) -> Result<(), IndexError> {
         let committed = self.writer.prepare_commit().and_then(|mut commit| {
             commit.set_payload(&format!("{VERSION} {cursor}"));
             commit.commit()
         });
-        committed.and_then(|_| self.searcher.reader.reload()).map_err(|error| failed(&self.path, error))
+        committed.and_then(|_| self.searcher.reader.reload()).map_err(|error| failed(&self.path, error))?;
+        if self.erasing {
+            self.erasing = self.rewrite().map_err(|error| failed(&self.path, error))?;
+        }
+        Ok(())
+    }
+
+    /// Writes every part of the index anew from which something was taken out. Gives whether some are left: they are being merged.
+    fn rewrite(&mut self) -> tantivy::Result<bool> {
+        let parts = self.writer.index().searchable_segment_metas()?;
+        let mut busy = false;
+        for part in parts.iter().filter(|part| part.has_deletes()) {
+            busy |= self.writer.merge(&[part.id()]).wait().is_err();
+        }
+        self.searcher.reader.reload()?;
+        self.writer.garbage_collect_files().wait()?;
+        Ok(busy)
     }
 
     /// A read handle.
@@ -271,7 +308,7 @@ impl Index {
         let cursor =
             cursor.filter(|(version, _)| *version == VERSION.to_string()).and_then(|(_, cursor)| cursor.parse().ok());
         let searcher = Searcher { path: path.to_owned(), fields, reader };
-        Ok((Index { path: path.to_owned(), new: false, fields, writer, searcher }, cursor))
+        Ok((Index { path: path.to_owned(), new: false, erasing: false, fields, writer, searcher }, cursor))
     }
 }
 

@@ -6,6 +6,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use prost::Message;
+use proto::key::PublicKey;
+use proto::policy::Selection;
 use proto::schema::{self, Kind};
 use thiserror::Error;
 use tokio::sync::watch;
@@ -14,7 +16,7 @@ use crate::front_matter::FrontMatter;
 use crate::index::{self, Card, Index, IndexError};
 use crate::keeper::View;
 use crate::markdown;
-use crate::reader::{Kept, Reader};
+use crate::reader::Reader;
 use crate::rows::{Says, StoreError, WorkRow, fold};
 use crate::segments::SegmentError;
 use crate::vocabulary;
@@ -39,26 +41,42 @@ pub enum IndexerError {
     Index(#[from] IndexError),
 }
 
-/// Indexes what arrived after `cursor`, at most one portion, and returns the new cursor. Nothing is committed.
-pub fn step(reader: &Reader, index: &mut Index, cursor: u64) -> Result<u64, IndexerError> {
+/// Indexes what arrived after `cursor` and is not hidden, at most one portion, and returns the new cursor. Nothing is committed.
+pub fn step(reader: &Reader, index: &mut Index, cursor: u64, hidden: &Selection) -> Result<u64, IndexerError> {
     let arrivals = reader.arrivals(cursor, ARRIVALS_AT_ONCE)?;
-    let mut members: HashMap<u32, Option<String>> = HashMap::new();
+    let mut owners: HashMap<u32, Option<(PublicKey, String)>> = HashMap::new();
     for (arrival, log, place) in &arrivals {
-        let member = match members.get(log) {
-            Some(member) => member.clone(),
+        let owner = match owners.get(log) {
+            Some(owner) => owner.clone(),
             None => {
-                let member = reader.owner(*log)?.map(|owner| owner.open.member);
-                members.insert(*log, member.clone());
-                member
+                let owner = reader.owner(*log)?.map(|owner| (owner.log, owner.open.member));
+                owners.insert(*log, owner.clone());
+                owner
             }
         };
         let Some(kept) = readable(reader.entry(*log, *place))? else { continue };
         if kept.entry.kind() < Kind::LawSummary as u32 {
             continue;
         }
-        let publication = kept.body.as_deref().and_then(|body| schema::Publication::decode(body).ok());
-        let (Some(member), Some(publication)) = (member, publication) else { continue };
+        let Some((key, member)) = owner else { continue };
+        let Some(body) = kept.body.as_deref() else {
+            let erased = readable(reader.erased(&key, *place))?.and_then(|erased| erased.record.erasure.work);
+            if let Some(work) = erased.map(|was| format!("{member}/{}", was.slug)) {
+                index.erase(&work);
+                // A version that still stands may be held.
+                let rows = reader.work(&work)?;
+                let card = card(reader, &work, &rows, None)?;
+                if let Some(card) = card.filter(|_| !hidden.names(&member, &key, &work)) {
+                    index.add(&card)?;
+                }
+            }
+            continue;
+        };
+        let Ok(publication) = schema::Publication::decode(body) else { continue };
         let work = format!("{member}/{}", publication.slug);
+        if hidden.names(&member, &key, &work) {
+            continue;
+        }
         let rows = reader.work(&work)?;
         // In an index that began empty, the first and only that is known of a work cannot be yet. An older one may have it from
         // before a disk lost it, and it came again.
@@ -67,7 +85,7 @@ pub fn step(reader: &Reader, index: &mut Index, cursor: u64) -> Result<u64, Inde
             index.remove(&work);
         }
         let at = Read { log: *log, index: *place, arrival: kept.arrival, publication };
-        if let Some(card) = card(reader, &work, &rows, at)? {
+        if let Some(card) = card(reader, &work, &rows, Some(at))? {
             index.add(&card)?;
         }
     }
@@ -83,10 +101,10 @@ struct Read {
 }
 
 /// Indexes everything there is and commits.
-pub fn catch_up(reader: &Reader, index: &mut Index, mut cursor: u64) -> Result<u64, IndexerError> {
+pub fn catch_up(reader: &Reader, index: &mut Index, mut cursor: u64, hidden: &Selection) -> Result<u64, IndexerError> {
     let before = cursor;
     loop {
-        let next = step(reader, index, cursor)?;
+        let next = step(reader, index, cursor, hidden)?;
         if next == cursor {
             break;
         }
@@ -99,7 +117,7 @@ pub fn catch_up(reader: &Reader, index: &mut Index, mut cursor: u64) -> Result<u
 }
 
 /// One damaged record must not end the index: it is passed over, and indexed when it comes again.
-fn readable(kept: Result<Option<Kept>, StoreError>) -> Result<Option<Kept>, StoreError> {
+fn readable<T>(kept: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
     match kept {
         Err(StoreError::Segments(SegmentError::Damaged { .. })) => Ok(None),
         other => other,
@@ -108,7 +126,7 @@ fn readable(kept: Result<Option<Kept>, StoreError>) -> Result<Option<Kept>, Stor
 
 /// A work as it is indexed; `None` where it is withdrawn, or its current version is not held. What was read just now is mostly
 /// the current version, and not read again.
-fn card(reader: &Reader, work: &str, rows: &[WorkRow], read: Read) -> Result<Option<Card>, StoreError> {
+fn card(reader: &Reader, work: &str, rows: &[WorkRow], read: Option<Read>) -> Result<Option<Card>, StoreError> {
     let state = fold(rows);
     if state.withdrawn.is_some() {
         return Ok(None);
@@ -116,7 +134,8 @@ fn card(reader: &Reader, work: &str, rows: &[WorkRow], read: Read) -> Result<Opt
     let Some(current) = state.current.first() else { return Ok(None) };
     let Some(row) = rows.iter().find(|row| row.digest == current.digest) else { return Ok(None) };
     let Says::Version(_, kind) = &row.says else { return Ok(None) };
-    let (arrival, publication) = if (row.log, row.index) == (read.log, read.index) {
+    let read = read.filter(|read| (row.log, row.index) == (read.log, read.index));
+    let (arrival, publication) = if let Some(read) = read {
         (read.arrival, read.publication)
     } else {
         let Some(kept) = readable(reader.entry(row.log, row.index))? else { return Ok(None) };
@@ -149,15 +168,16 @@ pub fn spawn(
 ) -> std::io::Result<JoinHandle<()>> {
     let mut follow = move || -> Result<(), IndexerError> {
         let (mut committed, mut last) = (cursor, Instant::now());
+        let policy = changes.borrow().policy.clone();
         loop {
-            let next = step(&reader, &mut index, cursor)?;
+            let next = step(&reader, &mut index, cursor, &policy.hidden)?;
             let idle = next == cursor;
             cursor = next;
             let due = last.elapsed() >= if idle { COMMIT_EVERY } else { COMMIT_BEHIND_EVERY };
             if cursor > committed && (due || idle) {
                 if !due {
                     std::thread::sleep(COMMIT_EVERY.saturating_sub(last.elapsed()));
-                    cursor = step(&reader, &mut index, cursor)?;
+                    cursor = step(&reader, &mut index, cursor, &policy.hidden)?;
                 }
                 index.commit(cursor)?;
                 (committed, last) = (cursor, Instant::now());

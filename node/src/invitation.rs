@@ -138,6 +138,7 @@ impl Invitation {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::Invitation;
 

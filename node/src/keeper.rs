@@ -4,6 +4,9 @@
 //! readers see it, and only then the effects that speak are handed out. The node runs it beside a network; a command that finds
 //! no node running drives it alone.
 
+mod denying;
+mod erasing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,13 +17,14 @@ use proto::digest::Digest;
 use proto::frontier::Frontier;
 use proto::key::{PublicKey, SecretKey};
 use proto::limits;
-use proto::replica::{Effect, Input, PeerState, Record, Replica, WriteError};
+use proto::replica::{Effect, Input, OverQuota, PeerState, Record, Replica, WriteError};
 use proto::schema::{self, Kind};
 use proto::session::Peer;
 use proto::standing::Standing;
 use proto::work;
 use thiserror::Error;
 
+use self::denying::{lift, policy};
 use crate::acts;
 use crate::config::{Config, ConfigError, Folder, MemberConfig};
 use crate::disk::{self, DataFolder, DiskError};
@@ -28,6 +32,7 @@ use crate::fence::{Fence, FenceError};
 use crate::keystore::{self, KeyError, KeyName, Secrets};
 use crate::own_logs::{OwnLogs, OwnLogsError, Source};
 use crate::passphrase::{self, Passphrases};
+use crate::policy::LocalPolicy;
 use crate::reader::Reader;
 use crate::rows::{Says, StoreError, WorkRow, fold};
 use crate::segments::Cursor;
@@ -84,6 +89,9 @@ pub enum PublishError {
     /// No such work.
     #[error("{0} is not a work of this member that stands; `comity search` shows what there is")]
     NoWork(String),
+    /// No such version.
+    #[error("{0} is not known here; `comity history` shows the versions there are")]
+    NotHeld(String),
     /// Two of one slug at once.
     #[error("two documents of one call have the slug {0}; publish one, then the other")]
     Twice(String),
@@ -134,6 +142,10 @@ pub struct View {
     pub recovering: Vec<String>,
     /// How own logs came to be written again, since the start.
     pub recovered: Vec<String>,
+    /// What the operator decided about others.
+    pub policy: Arc<LocalPolicy>,
+    /// Logs that wait because of it.
+    pub over_quota: Vec<OverQuota>,
 }
 
 impl PartialEq for View {
@@ -146,6 +158,7 @@ impl PartialEq for View {
             && self.peers == other.peers
             && self.recovering == other.recovering
             && self.recovered == other.recovered
+            && self.over_quota == other.over_quota
     }
 }
 
@@ -170,6 +183,7 @@ pub struct Keeper {
     learned: Vec<schema::Address>,
     standing: Arc<Standing>,
     frontier: Arc<Frontier>,
+    policy: Arc<LocalPolicy>,
 }
 
 impl Keeper {
@@ -195,6 +209,7 @@ impl Keeper {
     ) -> Result<(Keeper, Config, Vec<String>), KeeperError> {
         let config = folder.config()?;
         let charter = Arc::new(folder.charter()?);
+        let policy = policy(folder, &config)?;
         let federation = charter.id();
         let lock = DataFolder::lock(folder.path())?;
         // Before the store, which may take long: a wrong passphrase is told at once.
@@ -202,7 +217,7 @@ impl Keeper {
             (Some(_), Some(_)) => secrets.open(KeyName::Desk)?,
             _ => None,
         };
-        let (store, mut opened) = Store::open(&folder.store(), &federation)?;
+        let (mut store, mut opened) = Store::open(&folder.store(), &federation)?;
         let behind = store.clock_ms().saturating_sub(now_ms());
         if behind > CLOCK_BEHIND_MS {
             let span = match behind / 3_600_000 {
@@ -215,7 +230,12 @@ impl Keeper {
             ));
         }
         let fence = Fence::open(&folder.state_dir(&config)?, folder.path())?;
+        let lifted = lift(&mut store, &policy)?;
+        if lifted > 0 {
+            opened.notes.push(format!("{lifted} texts are denied here no more and are fetched"));
+        }
         let mut replica = Replica::pinned(charter, config.pin()?);
+        replica.set_policy(policy.replica.clone());
         for note in store.editions()? {
             if let Err(error) = replica.resume_edition(&note) {
                 opened.notes.push(format!("an edition on disk is not taken: {error}; a sync brings what is missing"));
@@ -239,7 +259,10 @@ impl Keeper {
             member: config.member.clone(),
             place: None,
             learned: Vec::new(),
+            policy: Arc::new(policy),
         };
+        keeper.settle_erasures()?;
+        keeper.deny_held()?;
         keeper.take_keys(desk, secrets, writing, &mut opened.notes)?;
         Ok((keeper, config, opened.notes))
     }
@@ -274,6 +297,8 @@ impl Keeper {
             peers: self.replica.peers().clone(),
             recovering,
             recovered: self.own.recovered().to_vec(),
+            policy: self.policy.clone(),
+            over_quota: self.replica.over_quota(),
         }
     }
 
@@ -322,7 +347,7 @@ impl Keeper {
                 return Err(PublishError::Twice(publication.slug));
             }
             let work = format!("{member}/{}", publication.slug);
-            let rows = self.store.reader().work(&work).map_err(failed)?;
+            let rows = self.store.reader().standing_work(&work, &self.frontier).map_err(failed)?;
             let state = fold(&rows);
             if let Some(version) = self.same(&rows, &state, kind, &publication)? {
                 published.push(Published { work, version, changed: false });
@@ -338,20 +363,32 @@ impl Keeper {
         Ok((published, effects))
     }
 
-    /// Takes back a work of this member, for good, with a reason.
-    pub fn withdraw(&mut self, slug: &str, reason: &str) -> Result<(String, Vec<Effect>), PublishError> {
+    /// Takes back a work of this member, for good, with a reason. `erase`: every replica is to erase the bodies of all its
+    /// versions, this one at once.
+    pub fn withdraw(&mut self, slug: &str, reason: &str, erase: bool) -> Result<(String, Vec<Effect>), PublishError> {
         let member = self.may_write()?;
         let work = format!("{member}/{slug}");
-        let state = fold(&self.store.reader().work(&work).map_err(failed)?);
-        if state.current.is_empty() || state.withdrawn.is_some() {
+        let rows = self.store.reader().standing_work(&work, &self.frontier).map_err(failed)?;
+        let state = fold(&rows);
+        let mut named: Vec<(Digest, Option<schema::Erase>)> = match (erase, &state.withdrawn) {
+            (true, _) => self.places(&rows)?.into_iter().map(|(digest, place)| (digest, Some(place))).collect(),
+            (false, Some(_)) => Vec::new(),
+            (false, None) => state.current.iter().map(|version| (version.digest, None)).collect(),
+        };
+        if named.is_empty() {
             return Err(PublishError::NoWork(work));
         }
-        let mut versions: Vec<Vec<u8>> =
-            state.current.iter().map(|version| version.digest.as_bytes().to_vec()).collect();
-        versions.sort();
-        let withdrawal = Some(schema::Withdrawal { versions, reason: reason.to_owned() });
-        let publication = schema::Publication { slug: slug.to_owned(), withdrawal, ..schema::Publication::default() };
-        let effects = self.write(vec![(Kind::Withdrawal as u32, salted(publication)?)])?;
+        named.sort_by_key(|(digest, _)| *digest);
+        let mut bodies = Vec::new();
+        for part in named.chunks(limits::LIST_ITEMS_MAX) {
+            let versions = part.iter().map(|(digest, _)| digest.as_bytes().to_vec()).collect();
+            let erase = part.iter().filter_map(|(_, place)| place.clone()).collect();
+            let withdrawal = Some(schema::Withdrawal { versions, reason: reason.to_owned(), erase });
+            let slug = slug.to_owned();
+            let publication = schema::Publication { slug, withdrawal, ..schema::Publication::default() };
+            bodies.push((Kind::Withdrawal as u32, salted(publication)?));
+        }
+        let effects = self.write(bodies)?;
         Ok((work, effects))
     }
 
@@ -561,8 +598,21 @@ impl Keeper {
         Ok((before == *publication).then_some(current.number))
     }
 
-    /// Makes records durable and visible. `asked` is what the replica wants to know of them then: only records lead to it.
+    /// Makes records durable and visible. What is erased is looked up among what is applied, so it comes after all else. `asked`
+    /// is what the replica wants to know of them then: only records lead to it.
     fn keep(&mut self, now: u64, records: &[Record], asked: Vec<Effect>) -> Result<(), KeeperError> {
+        let is_erasure = |record: &Record| matches!(record, Record::Erasure(_));
+        if !records.iter().any(is_erasure) {
+            return self.keep_alike(now, records, asked);
+        }
+        let (erasures, others): (Vec<Record>, Vec<Record>) = records.iter().cloned().partition(is_erasure);
+        if !others.is_empty() {
+            self.keep_alike(now, &others, asked)?;
+        }
+        self.keep_alike(now, &erasures, Vec::new())
+    }
+
+    fn keep_alike(&mut self, now: u64, records: &[Record], asked: Vec<Effect>) -> Result<(), KeeperError> {
         let appended = self.store.append(now, records)?;
         self.own.mark(records, &self.replica)?;
         self.store.apply(appended)?;
@@ -571,7 +621,7 @@ impl Keeper {
         self.learned.extend(addresses(records));
         let governed = |record: &Record| match record {
             Record::Run(run) => self.replica.log(run.log()).is_some_and(|log| log.purpose() == Purpose::Governance),
-            Record::Body { .. } => false,
+            Record::Body { .. } | Record::Erasure(_) => false,
             Record::Edition(_) => true,
         };
         if records.iter().any(governed) {
@@ -594,7 +644,7 @@ fn answer(replica: &mut Replica, store: &Store, asked: Vec<Effect>) {
 fn addresses(records: &[Record]) -> impl Iterator<Item = schema::Address> {
     let runs = records.iter().filter_map(|record| match record {
         Record::Run(run) => Some(run.leaves()),
-        Record::Body { .. } | Record::Edition(_) => None,
+        Record::Body { .. } | Record::Erasure(_) | Record::Edition(_) => None,
     });
     runs.flatten().filter_map(|leaf| {
         let body = leaf.body.as_ref().filter(|_| leaf.entry.kind() == Kind::Address as u32)?;

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use proto::body::{self, Purpose};
 use proto::checkpoint;
+use proto::erasure::Cause;
 use proto::key::PublicKey;
 use proto::note;
+use proto::replica::OverQuota;
 use proto::work;
 use thiserror::Error;
 
@@ -13,9 +15,12 @@ use crate::front_matter::FrontMatter;
 use crate::index::{Filters, IndexError, Searcher};
 use crate::keeper::View;
 use crate::markdown;
-use crate::reader::{Kept, Reader};
+use crate::name::Name;
+use crate::policy;
+use crate::reader::{Erased, Kept, Reader};
 use crate::rows::{Owner, Says, StoreError, WorkRow, fold};
 use crate::text;
+use crate::time;
 use crate::views;
 use crate::vocabulary;
 
@@ -34,20 +39,33 @@ pub enum LibraryError {
     /// There is none of that name.
     #[error("{0} is not held here; `comity search` shows what is")]
     NotFound(String),
-    /// The body has not come yet, or was erased.
+    /// The body was erased, and nobody is asked for it.
+    #[error("{work} {words}")]
+    Erased {
+        /// `CODE/slug@version`.
+        work: String,
+        /// When, by whom, why.
+        words: String,
+    },
+    /// Its author took it back, and no version is known here: the bodies were erased, or have not come.
+    #[error("{work} was withdrawn by its author; no text of it is here. Reason given: {reason}")]
+    Withdrawn {
+        /// `CODE/slug`.
+        work: String,
+        /// Why.
+        reason: String,
+    },
+    /// Denied by the operator.
+    #[error("{work} {words}")]
+    NotShown {
+        /// `CODE/slug@version`.
+        work: String,
+        /// Why not.
+        words: String,
+    },
+    /// The body has not come yet.
     #[error("{0} is known and signed, but its text has not arrived here yet; `comity status` says what is waited for")]
     NoBody(String),
-}
-
-/// `CODE/slug`, `CODE/slug@2` or `CODE/slug@2~1a2b3c4d`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Name {
-    /// `CODE/slug`.
-    pub work: String,
-    /// The version asked for.
-    pub version: Option<u32>,
-    /// The beginning of its digest, where two have one number.
-    pub digest: Option<String>,
 }
 
 /// Where answers come from, as of one moment.
@@ -58,25 +76,6 @@ pub struct Library {
     pub view: View,
     /// The index.
     pub searcher: Searcher,
-}
-
-impl Name {
-    /// Reads a name as people and links write it.
-    pub fn parse(text: &str) -> Option<Name> {
-        let (work, version) = match text.split_once('@') {
-            Some((work, version)) => (work, Some(version)),
-            None => (text, None),
-        };
-        let (code, slug) = work.split_once('/')?;
-        if code.is_empty() || slug.is_empty() || slug.contains('/') || work.contains('\0') {
-            return None;
-        }
-        let (number, digest) = match version.map(|version| version.split_once('~').unwrap_or((version, ""))) {
-            Some((number, digest)) => (Some(number.parse().ok()?), Some(digest).filter(|digest| !digest.is_empty())),
-            None => (None, None),
-        };
-        Some(Name { work: work.to_owned(), version: number, digest: digest.map(str::to_owned) })
-    }
 }
 
 impl Library {
@@ -99,10 +98,14 @@ impl Library {
 
     /// One version of a work; the current one unless a version is named.
     pub fn document(&self, name: &Name) -> Result<views::Document, LibraryError> {
-        let rows = self.reader.work(&name.work)?;
+        let rows = self.reader.standing_work(&name.work, &self.view.frontier)?;
         let state = fold(&rows);
-        let row = self.choose(name, &rows, &state).ok_or_else(|| LibraryError::NotFound(name.work.clone()))?;
+        self.shown(name, &rows)?;
+        let row = self.choose(name, &rows, &state).ok_or_else(|| absent(name, &rows, &state))?;
         let kept = self.reader.entry(row.log, row.index)?.ok_or_else(|| LibraryError::NotFound(name.work.clone()))?;
+        if kept.body.is_none() {
+            return Err(self.without_body(&name.work, row)?);
+        }
         let (publication, newer) =
             kept.body.as_deref().and_then(body::publication).ok_or_else(|| LibraryError::NoBody(name.work.clone()))?;
         let provenance = self.provenance(row, &kept)?;
@@ -124,13 +127,57 @@ impl Library {
 
     /// All versions of a work.
     pub fn history(&self, name: &Name) -> Result<views::History, LibraryError> {
-        let rows = self.reader.work(&name.work)?;
+        let rows = self.reader.standing_work(&name.work, &self.view.frontier)?;
         if rows.is_empty() {
             return Err(LibraryError::NotFound(name.work.clone()));
         }
+        self.shown(name, &rows)?;
         let state = fold(&rows);
         let versions = self.versions(&rows, &state)?;
-        Ok(views::History { work: name.work.clone(), withdrawn: state.withdrawn, versions })
+        Ok(views::History { work: name.work.clone(), withdrawn: withdrawn(&rows, &state), versions })
+    }
+
+    /// What the operator decided about others and which logs wait for it, a line each.
+    pub fn policy_words(&self) -> Vec<String> {
+        let mut lines = self.view.policy.words();
+        lines.extend(self.view.over_quota.iter().map(|over| self.quota_words(over)));
+        lines
+    }
+
+    fn quota_words(&self, over: &OverQuota) -> String {
+        let OverQuota { log, member, held, claimed } = over;
+        let quota = self.view.policy.replica.quotas.get(member).map(policy::quota_words).unwrap_or_default();
+        format!(
+            "log {log} of {member} waits at {held} entries: {member} is over its quota here ({quota}), and a peer says that there \
+             are {claimed}. For more, raise policy.quotas in comity.toml and start again"
+        )
+    }
+
+    /// Whether a work may be shown here.
+    fn shown(&self, name: &Name, rows: &[WorkRow]) -> Result<(), LibraryError> {
+        let hidden = &self.view.policy.hidden;
+        let member = name.work.split('/').next().unwrap_or_default();
+        for row in rows.iter().filter(|_| !hidden.is_empty()) {
+            let Some(owner) = self.reader.owner(row.log)? else { continue };
+            if hidden.names(member, &owner.log, &name.work) {
+                let words = format!("is {}; it is held, and peers have it", policy::HIDDEN);
+                return Err(LibraryError::NotShown { work: name.work.clone(), words });
+            }
+        }
+        Ok(())
+    }
+
+    /// Why the body of a version is not here.
+    fn without_body(&self, work: &str, row: &WorkRow) -> Result<LibraryError, LibraryError> {
+        let (owner, (version, _)) = (self.reader.owner(row.log)?, version_of(row));
+        let erased = owner.as_ref().map(|owner| self.reader.erased(&owner.log, row.index)).transpose()?.flatten();
+        let Some((owner, erased)) = owner.zip(erased) else { return Ok(LibraryError::NoBody(work.to_owned())) };
+        let place = format!("entry {} of log {}, digest {}", row.index + 1, owner.log, row.digest);
+        let (work, words) = (format!("{work}@{version}"), words(&erased));
+        Ok(match erased.record.erasure.cause {
+            Cause::Denial => LibraryError::NotShown { work, words: format!("is {words}. Its entry is held: {place}") },
+            _ => LibraryError::Erased { work, words: format!("was {words}. Its entry and its proofs stay: {place}") },
+        })
     }
 
     /// Every known log.
@@ -170,7 +217,14 @@ impl Library {
         let standing = &self.view.standing;
         for member in standing.codes().into_iter().filter_map(|code| standing.member(code)) {
             let identity_key = standing.identity_key(&member.code).unwrap_or(member.identity_key);
+            let keys = self.view.frontier.rows.keys().filter(|key| {
+                logs.get(&member.code).is_some_and(|logs| logs.iter().any(|log| log.key == key.to_string()))
+            });
+            let mut policy = self.view.policy.words_of(&member.code, &keys.copied().collect::<Vec<_>>());
+            let over = self.view.over_quota.iter().filter(|over| over.member == member.code);
+            policy.extend(over.map(|over| self.quota_words(over)));
             members.push(views::Member {
+                policy,
                 code: member.code.clone(),
                 name: member.name.clone(),
                 signer: member.signer,
@@ -191,9 +245,13 @@ impl Library {
     /// The row that a name means, with its entry and its log's owner, for a proof.
     pub fn row(&self, name: &Name) -> Result<(WorkRow, Kept, Owner), LibraryError> {
         let missing = || LibraryError::NotFound(name.work.clone());
-        let rows = self.reader.work(&name.work)?;
+        let rows = self.reader.standing_work(&name.work, &self.view.frontier)?;
+        self.shown(name, &rows)?;
         let row = self.choose(name, &rows, &fold(&rows)).ok_or_else(missing)?;
         let kept = self.reader.entry(row.log, row.index)?.ok_or_else(missing)?;
+        if kept.body.is_none() {
+            return Err(self.without_body(&name.work, row)?);
+        }
         let owner = self.reader.owner(row.log)?.ok_or_else(missing)?;
         Ok((row.clone(), kept, owner))
     }
@@ -219,7 +277,7 @@ impl Library {
     }
 
     fn hit(&self, work: &str, terms: &[String]) -> Result<Option<views::Hit>, LibraryError> {
-        let rows = self.reader.work(work)?;
+        let rows = self.reader.standing_work(work, &self.view.frontier)?;
         let state = fold(&rows);
         let Some(current) = state.current.first() else { return Ok(None) };
         let Some(row) = rows.iter().find(|row| row.digest == current.digest) else { return Ok(None) };
@@ -246,10 +304,7 @@ impl Library {
         let is = |row: &&WorkRow| match (&row.says, name.version) {
             (Says::Withdrawal(_), _) => false,
             (Says::Version(..), None) => state.current.first().is_some_and(|current| current.digest == row.digest),
-            (Says::Version(version, _), Some(number)) => {
-                let begins = |digest: &String| row.digest.to_string().starts_with(digest.as_str());
-                version.number == number && name.digest.as_ref().is_none_or(begins)
-            }
+            (Says::Version(version, _), Some(_)) => name.means(version.number, &row.digest.to_string()),
         };
         rows.iter().find(is)
     }
@@ -268,6 +323,7 @@ impl Library {
                 digest: row.digest.to_string(),
                 claimed_ms: kept.entry.claimed_ms(),
                 arrived_ms: kept.arrived_ms,
+                erased: if kept.body.is_some() { None } else { self.erased_words(row)? },
                 held: kept.body.is_some(),
             });
         }
@@ -279,6 +335,11 @@ impl Library {
             }
         }
         Ok(versions)
+    }
+
+    fn erased_words(&self, row: &WorkRow) -> Result<Option<String>, LibraryError> {
+        let Some(owner) = self.reader.owner(row.log)? else { return Ok(None) };
+        Ok(self.reader.erased(&owner.log, row.index)?.as_ref().map(words))
     }
 
     fn provenance(&self, row: &WorkRow, kept: &Kept) -> Result<views::Provenance, LibraryError> {
@@ -313,6 +374,33 @@ fn shown_text(front: &FrontMatter, text: &str) -> String {
     let lead = if front.summary_short.is_empty() { &front.objective } else { &front.summary_short };
     let rest: Vec<String> = front.words().lines().filter(|line| line != lead).map(str::to_owned).collect();
     format!("{lead}\n{}\n{}", markdown::to_text(text), rest.join(" · "))
+}
+
+/// When and why a body went, after "is" or "was".
+fn words(erased: &Erased) -> String {
+    let (day, erasure) = (time::day(erased.at_ms), &erased.record.erasure);
+    match erasure.cause {
+        Cause::Operator => format!("erased here on {day}: {}", erasure.reason),
+        Cause::Author => format!("withdrawn and erased by its author, here on {day}: {}", erasure.reason),
+        Cause::Denial => format!("{}, since {day}", erasure.reason),
+    }
+}
+
+/// Why a work is withdrawn; also where no version of it is known here.
+fn withdrawn(rows: &[WorkRow], state: &work::State) -> Option<String> {
+    let notices = rows.iter().filter_map(|row| match &row.says {
+        Says::Withdrawal(notice) if state.current.is_empty() => Some(notice.reason.clone()),
+        _ => None,
+    });
+    state.withdrawn.clone().or_else(|| notices.min())
+}
+
+fn absent(name: &Name, rows: &[WorkRow], state: &work::State) -> LibraryError {
+    let work = name.work.clone();
+    match withdrawn(rows, state).filter(|_| state.current.is_empty()) {
+        Some(reason) => LibraryError::Withdrawn { work, reason },
+        None => LibraryError::NotFound(work),
+    }
 }
 
 fn version_of(row: &WorkRow) -> (u32, u32) {

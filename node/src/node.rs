@@ -22,6 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use crate::config::{Config, Folder};
 use crate::keeper::{Keeper, KeeperError, PublishError, Published, View};
 use crate::keystore::{self, KeyError, KeyName, Secrets};
+use crate::name::Name;
 use crate::network::{self, Bounds, Event, Network, NetworkConfig, NetworkError, NetworkStatus};
 use crate::passphrase::Passphrases;
 use crate::reader::Reader;
@@ -61,7 +62,8 @@ enum Request {
     Input(Input),
     Heard(Heard),
     Publish(Vec<(Kind, schema::Publication)>, oneshot::Sender<Result<Vec<Published>, PublishError>>),
-    Withdraw(String, String, oneshot::Sender<Result<String, PublishError>>),
+    Withdraw(String, String, bool, oneshot::Sender<Result<String, PublishError>>),
+    Erase(Name, String, oneshot::Sender<Result<Vec<u32>, PublishError>>),
     Submit(schema::Chunk, oneshot::Sender<Result<(), PublishError>>),
     Addresses(String, Vec<String>),
     Stop,
@@ -201,9 +203,16 @@ impl Node {
     }
 
     /// Withdraws; on return it is durable.
-    pub async fn withdraw(&self, slug: &str, reason: &str) -> Result<String, PublishError> {
+    pub async fn withdraw(&self, slug: &str, reason: &str, erase: bool) -> Result<String, PublishError> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Request::Withdraw(slug.to_owned(), reason.to_owned(), reply)).await?;
+        self.ask(Request::Withdraw(slug.to_owned(), reason.to_owned(), erase, reply)).await?;
+        answer.await.map_err(|_| stopping())?
+    }
+
+    /// Erases bodies here; on return they are off the disk. Gives the numbers of their versions.
+    pub async fn erase(&self, name: Name, reason: &str) -> Result<Vec<u32>, PublishError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::Erase(name, reason.to_owned(), reply)).await?;
         answer.await.map_err(|_| stopping())?
     }
 
@@ -302,8 +311,13 @@ fn run(
                 view.send_replace(keeper.view());
                 answer(done, reply, &mut spoken)?;
             }
-            Some(Request::Withdraw(slug, reason, reply)) => {
-                let done = keeper.withdraw(&slug, &reason);
+            Some(Request::Withdraw(slug, reason, erase, reply)) => {
+                let done = keeper.withdraw(&slug, &reason, erase);
+                view.send_replace(keeper.view());
+                answer(done, reply, &mut spoken)?;
+            }
+            Some(Request::Erase(name, reason, reply)) => {
+                let done = keeper.erase(&name.work, |number, digest| name.means(number, digest), &reason);
                 view.send_replace(keeper.view());
                 answer(done, reply, &mut spoken)?;
             }

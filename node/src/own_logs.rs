@@ -153,7 +153,7 @@ impl OwnLogs {
     pub fn mark(&self, records: &[Record], replica: &Replica) -> Result<(), OwnLogsError> {
         let runs = records.iter().filter_map(|record| match record {
             Record::Run(run) => Some(*run.log()),
-            Record::Body { .. } | Record::Edition(_) => None,
+            Record::Body { .. } | Record::Edition(_) | Record::Erasure(_) => None,
         });
         let grown: BTreeSet<PublicKey> = runs.filter(|log| self.logs.contains(log)).collect();
         for log in grown.iter().filter(|log| !self.recovery.is_recovering(log)) {

@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::keeper::View;
-use crate::library::{Library, LibraryError, Name};
+use crate::library::{Library, LibraryError};
+use crate::name::Name;
 use crate::reader::Reader;
 use crate::rows::StoreError;
 

@@ -8,15 +8,18 @@ use prost::Message;
 use proto::body;
 use proto::digest::Digest;
 use proto::entry::Entry;
+use proto::frontier::Frontier;
 use proto::key::PublicKey;
 use proto::schema;
 use proto::serve::{Archive, Head, StoredLeaf};
 use proto::tree::{Compact, Hashes};
 
 use crate::engine::Engine;
+use crate::erasure;
 use crate::frame::{self, Damage, unplace};
 use crate::rows::{
-    Arrivals, LEAVES_PER_ROW, Leaf, LogHead, Owner, StoreError, WorkRow, array, leaves_key, node_key, prefix, table,
+    Arrivals, LEAVES_PER_ROW, Leaf, LogHead, Owner, StoreError, WorkRow, array, erased_key, leaves_key, node_key,
+    prefix, table,
 };
 use crate::segments::{Cursor, Frame, Location, Replayed, SegmentError, SegmentReader};
 
@@ -50,6 +53,15 @@ pub struct Kept {
     pub arrived_ms: u64,
 }
 
+/// An erasure as it was recorded.
+#[derive(Clone, Debug)]
+pub struct Erased {
+    /// What the record says.
+    pub record: erasure::Record,
+    /// When it was recorded here, Unix milliseconds.
+    pub at_ms: u64,
+}
+
 impl Reader {
     /// `suspect` is the file that makes the next start disbelieve the engine.
     pub(crate) fn new(engine: Engine, segments: SegmentReader, suspect: PathBuf) -> Reader {
@@ -63,17 +75,24 @@ impl Reader {
 
     /// Reads every record on disk up to `end` once, and gives the first damage that no note tells of.
     pub(crate) fn unknown_damage(&self, end: Cursor) -> Result<Option<Damage>, SegmentError> {
-        let (mut found, mut known) = (Vec::new(), Vec::new());
+        let (mut found, mut known, mut erasures) = (Vec::new(), Vec::new(), Vec::new());
         for item in self.segments.replay(Cursor::default(), Some(end)) {
             match item? {
                 Replayed::Frame(frame) if frame.kind == frame::LOCAL => known.extend(Damage::read(&frame.payload)),
-                Replayed::Frame(_) => {}
+                Replayed::Frame(frame) => erasures.extend(erasure::Record::read(&frame)),
                 Replayed::Damaged { from, bytes, .. } => {
                     found.push(Damage { segment: from.segment, offset: from.offset, bytes });
                 }
             }
         }
-        Ok(found.into_iter().find(|damage| !known.contains(damage)))
+        found.retain(|damage| !known.contains(damage) && !erasures.iter().any(|record| record.explains(damage)));
+        for damage in found {
+            let from = Cursor { segment: damage.segment, offset: damage.offset };
+            if self.segments.is_damaged(from, damage.bytes)? {
+                return Ok(Some(damage));
+            }
+        }
+        Ok(None)
     }
 
     /// The same beside a running node, after a start that had no reason to do it: rot is found before a reader comes upon it.
@@ -91,6 +110,29 @@ impl Reader {
             // Best effort: where even this cannot be written, the next start after a crash checks everything anyway.
             let _ = fs::write(&self.damage.suspect, "a record in the segments is damaged");
         }
+    }
+
+    /// The zstd frame of a body, where it is held. One damaged on disk reads as one that is not, until a new start fetches it.
+    fn packed(&self, log: u32, index: u64, at: &Location) -> Option<Vec<u8>> {
+        let read = self.segments.read_frame(at);
+        if let Err(error) = &read {
+            // It may have been erased since its place was looked up: then nothing is damaged.
+            let is_there = self.leaf(log, index).ok().flatten().is_some_and(|leaf| leaf.body == Some(*at));
+            if is_there {
+                self.saw(error);
+            }
+        }
+        let frame = read.ok().filter(|frame| matches!(frame.kind, frame::BODY | frame::LATE_BODY))?;
+        unplace(&frame.payload).map(|(_, _, packed)| packed.to_vec())
+    }
+
+    /// The erasure of a body, where it was erased or is denied here.
+    pub fn erased(&self, log: &PublicKey, index: u64) -> Result<Option<Erased>, StoreError> {
+        let Some(bytes) = self.engine.get(table::ERASED, &erased_key(log, index))? else { return Ok(None) };
+        let at = Location::from_bytes(&bytes).ok_or(StoreError::Damaged(table::ERASED))?;
+        let frame = self.frame(&at)?;
+        let record = erasure::Record::read(&frame).ok_or(StoreError::Damaged(table::ERASED))?;
+        Ok(Some(Erased { record, at_ms: frame.arrived_ms }))
     }
 
     fn frame(&self, at: &Location) -> Result<Frame, SegmentError> {
@@ -112,19 +154,27 @@ impl Reader {
         Ok(row.and_then(|row| Leaf::of(&row, index)))
     }
 
+    /// Index and digest of the entries whose bodies are held, of the first `size` of a log.
+    pub(crate) fn held_bodies(&self, log: u32, size: u64) -> Result<Vec<(u64, Digest)>, StoreError> {
+        let mut held = Vec::new();
+        for first in (0..size).step_by(LEAVES_PER_ROW as usize) {
+            let row = self.engine.get(table::LEAVES, &leaves_key(log, first))?;
+            let row = row.ok_or(StoreError::Damaged(table::LEAVES))?;
+            for index in first..size.min(first + LEAVES_PER_ROW) {
+                let leaf = Leaf::of(&row, index).ok_or(StoreError::Damaged(table::LEAVES))?;
+                held.extend(leaf.body.map(|_| (index, leaf.digest)));
+            }
+        }
+        Ok(held)
+    }
+
     /// One entry with its body, by the log's local number.
     pub fn entry(&self, log: u32, index: u64) -> Result<Option<Kept>, StoreError> {
         let Some(leaf) = self.leaf(log, index)? else { return Ok(None) };
         let frame = self.frame(&leaf.entry)?;
         let entry = Entry::parse_anywhere(&frame.payload).map_err(|_| StoreError::Damaged(table::LEAVES))?;
-        let body = match leaf.body {
-            None => None,
-            // A body damaged on disk reads as one that is not held, until a new start fetches it.
-            Some(at) => self.frame(&at).ok().and_then(|frame| {
-                let (_, _, packed) = unplace(&frame.payload)?;
-                body::unpack(packed, &entry).ok()
-            }),
-        };
+        let packed = leaf.body.and_then(|at| self.packed(log, index, &at));
+        let body = packed.and_then(|packed| body::unpack(&packed, &entry).ok());
         Ok(Some(Kept { entry, body, arrival: frame.arrival, arrived_ms: frame.arrived_ms }))
     }
 
@@ -160,6 +210,17 @@ impl Reader {
     pub fn work(&self, name: &str) -> Result<Vec<WorkRow>, StoreError> {
         let rows = self.engine.scan_prefix(table::WORKS, &prefix(name), usize::MAX)?;
         rows.iter().map(|(key, value)| WorkRow::read(key, value).ok_or(StoreError::Damaged(table::WORKS))).collect()
+    }
+
+    /// What entries that stand say about a work: of a log that was cut, only what the cut covers.
+    pub fn standing_work(&self, name: &str, frontier: &Frontier) -> Result<Vec<WorkRow>, StoreError> {
+        let mut rows = Vec::new();
+        for row in self.work(name)? {
+            let owner = self.owner(row.log)?;
+            let stands = owner.and_then(|owner| frontier.rows.get(&owner.log)).map_or(0, |log| log.size);
+            rows.extend(Some(row).filter(|row| row.index < stands));
+        }
+        Ok(rows)
     }
 
     /// Places of the entries that arrived after `cursor`, in order of arrival: arrival, log, index.
@@ -249,8 +310,7 @@ impl Archive for Records {
         let Some(number) = self.reader.number(log)? else { return Ok(None) };
         let Some(leaf) = self.reader.leaf(number, index)? else { return Ok(None) };
         let Ok(entry) = self.reader.frame(&leaf.entry) else { return Ok(None) };
-        let body = leaf.body.and_then(|at| self.reader.frame(&at).ok());
-        let body = body.and_then(|frame| unplace(&frame.payload).map(|(_, _, packed)| packed.to_vec()));
+        let body = leaf.body.and_then(|at| self.reader.packed(number, index, &at));
         Ok(Some((entry.payload, body)))
     }
 

@@ -11,8 +11,7 @@ use tar::{Archive, EntryType};
 use zeroize::Zeroizing;
 
 use crate::backup::{
-    ABOUT, ABOUT_BYTES_MAX, BackupError, CONFIG, Contents, FORMAT, Hashing, Key, SUMS, failed, is_encrypted, limit,
-    parent,
+    ABOUT, ABOUT_BYTES_MAX, BackupError, CONFIG, Contents, FORMAT, Hashing, SUMS, failed, key, limit, parent,
 };
 use crate::config::Folder;
 use crate::fence::note_doubt;
@@ -115,8 +114,8 @@ fn unpack(file: &Path, source: File, into: &Path) -> Result<Contents, BackupErro
         }
         if name == ABOUT {
             contents.made = about(&head).ok_or_else(|| BackupError::NotABackup(file.to_owned()))?;
-        } else if let Some(key) = name.strip_prefix("keys/") {
-            contents.keys.push(Key { name: key.to_owned(), is_encrypted: is_encrypted(&head) });
+        } else if let Some(file) = name.strip_prefix("keys/") {
+            contents.keys.extend(key(file.to_owned(), &head));
         } else if name.ends_with(".seg") {
             contents.segments += 1;
         }
@@ -203,7 +202,7 @@ mod tests {
     use tar::{Builder, Header};
 
     use super::*;
-    use crate::backup::hex;
+    use crate::backup::{Key, hex};
 
     /// A backup that is sound but for one member more.
     fn with_member(name: &str, kind: EntryType, link: &str) -> Vec<u8> {
@@ -242,8 +241,12 @@ mod tests {
         let (sound, home) = restored(&with_member("keys/desk.pem", EntryType::Regular, ""));
         assert_eq!(sound.unwrap().keys, [Key { name: "desk.pem".to_owned(), is_encrypted: false }]);
         assert!(home.path().join("new/keys/desk.pem").exists() && home.path().join("new/recovering").exists());
+        let (sound, home) = restored(&with_member("keys/identity.mark", EntryType::Regular, ""));
+        assert_eq!(sound.unwrap().keys, [], "a mark is no key");
+        assert!(home.path().join("new/keys/identity.mark").exists());
         let names = [
             "/tmp/evil",
+            "keys/desk.mark",
             "../evil",
             "keys/../../evil.pem",
             "keys/../evil.pem",

@@ -17,7 +17,7 @@ use crate::engine::{Batch, EngineError};
 use crate::segments::{Location, SegmentError};
 
 /// Version of the engine's layout. Another one is rebuilt from the segments; a newer one is refused.
-pub(crate) const SCHEMA: u32 = 2;
+pub(crate) const SCHEMA: u32 = 3;
 /// Leaves of one row: sled's cost is by the row, and a row must stay far below what it keeps in one piece.
 pub(crate) const LEAVES_PER_ROW: u64 = 32;
 /// Bytes of a leaf: its digest and two locations.
@@ -50,7 +50,7 @@ pub enum StoreError {
 
 /// The engine's tables. Integers in keys are big-endian; `n` is a log's local number (u32).
 pub(crate) mod table {
-    /// Name -> value: `schema`, `cursor`, `arrival`, `documents`, `entries`.
+    /// Name -> value: `schema`, `cursor`, `arrival`, `documents`, `entries`, `erased`.
     pub const META: u8 = 0;
     /// Log key -> n.
     pub const LOGS: u8 = 1;
@@ -68,6 +68,10 @@ pub(crate) mod table {
     pub const ADDRESSES: u8 = 8;
     /// n, index: a body that is wanted.
     pub const WANTS: u8 = 7;
+    /// Log key, index: a body that was erased or is denied -> where the record of that is.
+    pub const ERASED: u8 = 9;
+    /// n, index: a withdrawal that erases.
+    pub const ERASING: u8 = 10;
     /// Number and digest of an edition -> where its note is.
     pub const EDITIONS: u8 = 11;
 }
@@ -245,6 +249,10 @@ pub(crate) fn node_key(log: u32, level: u8, index: u64) -> [u8; 13] {
     key[4] = level;
     key[5..].copy_from_slice(&index.to_be_bytes());
     key
+}
+
+pub(crate) fn erased_key(log: &PublicKey, index: u64) -> Vec<u8> {
+    [log.as_bytes().as_slice(), &index.to_be_bytes()].concat()
 }
 
 /// Where a leaf's row is.

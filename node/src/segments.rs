@@ -2,7 +2,8 @@
 //!
 //! A segment is `segments/00000001.seg`: 12 bytes of header, then frames. A frame is 32 bytes of header (little-endian: mark,
 //! kind, payload length, local arrival number and time, CRC32C of the payload, CRC32C of the header itself) and the payload.
-//! Nothing in a file is ever changed but its torn tail, which opening cuts back to the last frame that ends something whole.
+//! Nothing in a file is ever changed but its torn tail, which opening cuts back to the last frame that ends something whole, and
+//! the frame of an erased body, which is overwritten by another of its length.
 //! What the payloads mean is the store's affair (`store.rs`); here are only frames, places, damage and fsync.
 
 use std::fs::{self, File, OpenOptions};
@@ -11,7 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
@@ -150,6 +151,8 @@ pub struct Segments {
     /// Bytes of all earlier segments.
     earlier: u64,
     poisoned: bool,
+    /// Segments in which frames were overwritten since they were made durable.
+    overwritten: BTreeSet<u32>,
 }
 
 /// A read handle; cheap to clone, usable from every thread.
@@ -206,6 +209,7 @@ impl Segments {
                 buffer: Vec::new(),
                 earlier: 0,
                 poisoned: false,
+                overwritten: BTreeSet::new(),
             };
             return Ok((segments, Opened::default()));
         };
@@ -227,6 +231,7 @@ impl Segments {
                 buffer: Vec::new(),
                 earlier,
                 poisoned: false,
+                overwritten: BTreeSet::new(),
             };
             return Ok((segments, Opened { cut_bytes: len }));
         }
@@ -240,8 +245,16 @@ impl Segments {
             let cut = file.set_len(end).and_then(|()| file.sync_all());
             cut.map_err(|source| io_error(&path, source))?;
         }
-        let segments =
-            Segments { dir: dir.to_owned(), file, number, written: end, buffer: Vec::new(), earlier, poisoned: false };
+        let segments = Segments {
+            dir: dir.to_owned(),
+            file,
+            number,
+            written: end,
+            buffer: Vec::new(),
+            earlier,
+            poisoned: false,
+            overwritten: BTreeSet::new(),
+        };
         Ok((segments, Opened { cut_bytes: len - end }))
     }
 
@@ -277,6 +290,67 @@ impl Segments {
         let synced = self.file.sync_data();
         self.poisoned = synced.is_err();
         synced.map_err(|source| io_error(&path(&self.dir, self.number), source))
+    }
+
+    /// Writes a frame in the place of another of the same length; it is durable after [`Segments::sync_overwritten`]. A frame that stands there and is none of those that
+    /// `replaces` says (by kind and payload) stays; so do bytes that are no frame, unless one may end where that one ended.
+    pub fn overwrite(&mut self, frame: &Frame, replaces: impl FnOnce(u8, &[u8]) -> bool) -> Result<(), SegmentError> {
+        self.usable()?;
+        let Location { segment, offset, len } = frame.at;
+        match SegmentReader::new(&self.dir).read_frame(&frame.at) {
+            Ok(there) if replaces(there.kind, &there.payload) => {}
+            Err(SegmentError::Damaged { .. }) if self.may_begin(segment, u64::from(offset) + size(len))? => {}
+            Ok(_) | Err(SegmentError::Damaged { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        let mut bytes = header(frame.kind, frame.arrival, frame.arrived_ms, &frame.payload).to_vec();
+        bytes.extend_from_slice(&frame.payload);
+        let path = path(&self.dir, segment);
+        let write = || -> io::Result<()> {
+            // Not by the descriptor that appends: Linux would append this too.
+            let file = OpenOptions::new().write(true).open(&path)?;
+            file.write_all_at(&bytes, u64::from(offset))
+        };
+        if bytes.len() as u64 != size(len) {
+            return Err(SegmentError::Damaged { segment, offset });
+        }
+        let written = write();
+        self.poisoned = written.is_err();
+        written.map_err(|source| io_error(&path, source))?;
+        self.overwritten.insert(segment);
+        Ok(())
+    }
+
+    /// Makes everything overwritten durable.
+    pub fn sync_overwritten(&mut self) -> Result<(), SegmentError> {
+        for segment in std::mem::take(&mut self.overwritten) {
+            let path = path(&self.dir, segment);
+            let synced = File::open(&path).and_then(|file| file.sync_data());
+            self.poisoned |= synced.is_err();
+            synced.map_err(|source| io_error(&path, source))?;
+        }
+        Ok(())
+    }
+
+    /// Whether a frame begins there, or the file ends.
+    fn may_begin(&self, segment: u32, offset: u64) -> Result<bool, SegmentError> {
+        let path = path(&self.dir, segment);
+        let look = || -> io::Result<bool> {
+            let mut file = File::open(&path)?;
+            file.seek(SeekFrom::Start(offset))?;
+            let mut head = [0; FRAME_HEADER];
+            let got = read_up_to(&mut file, &mut head)?;
+            Ok(got == 0 && file.metadata()?.len() == offset || got == FRAME_HEADER && payload_len(&head).is_some())
+        };
+        look().map_err(|source| io_error(&path, source))
+    }
+
+    /// Where the next frame will begin if it has so many bytes with its header.
+    pub fn next(&self, bytes: usize) -> Cursor {
+        if self.offset() + bytes as u64 > SEGMENT_BYTES_MAX {
+            return Cursor { segment: self.number + 1, offset: FILE_HEADER as u32 };
+        }
+        self.end()
     }
 
     /// Where the next frame will begin.
@@ -349,6 +423,17 @@ impl SegmentReader {
             Err(source) => return Err(io_error(&path(&self.dir, at.segment), source)),
         }
         parse(&bytes, at.segment, at.offset).filter(|frame| frame.at.len == at.len).ok_or_else(damaged)
+    }
+
+    /// Whether what was found damaged still is: beside a writer it may have been overwritten at that very moment.
+    pub fn is_damaged(&self, from: Cursor, bytes: u64) -> Result<bool, SegmentError> {
+        let to = Cursor { offset: (u64::from(from.offset) + bytes) as u32, ..from };
+        for item in self.replay(from, Some(to)) {
+            if matches!(item?, Replayed::Damaged { .. }) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Every frame in `[from, to)`, in order, stepping over what is damaged.
@@ -531,6 +616,11 @@ fn parse(bytes: &[u8], segment: u32, offset: u32) -> Option<Frame> {
     Some(Frame { kind: *bytes.get(2)?, arrival, arrived_ms, payload: payload.to_vec(), at, next })
 }
 
+/// Bytes of a frame with a payload of `len` bytes.
+fn size(len: u32) -> u64 {
+    FRAME_HEADER as u64 + u64::from(len)
+}
+
 fn read_up_to(file: &mut impl Read, bytes: &mut [u8]) -> io::Result<usize> {
     let mut got = 0;
     while let Some(rest) = bytes.get_mut(got..).filter(|rest| !rest.is_empty()) {
@@ -565,8 +655,10 @@ pub struct Part {
     pub bytes: u64,
 }
 
-/// The segments in `dir` as they can be copied while they are written: all but the last are never changed, and that one counts
-/// up to the end of its last frame for which `boundary` holds.
+/// The segments in `dir` as they can be copied while they are written: only the last grows, and counts up to the end of its last
+/// frame for which `boundary` holds. In any of them a body that is erased may be overwritten meanwhile, which changes no length. Of
+/// a frame that is torn in the copy, the record of the erasure is redone when the copy is opened; where that was written too late to
+/// be in the copy, the frame is damage like any other, and the body is a want.
 pub fn parts(dir: &Path, boundary: fn(u8) -> bool) -> Result<Vec<Part>, SegmentError> {
     let numbers = numbers(dir)?;
     let mut parts = Vec::new();

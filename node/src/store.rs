@@ -7,6 +7,8 @@
 //!
 //! Nothing here judges. Only verified runs and bodies come in; what stands is asked of `proto::standing` and `proto::work`.
 
+mod erasing;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -16,6 +18,7 @@ use proto::body::{self, Open, Purpose};
 use proto::digest::Digest;
 use proto::edition::Edition;
 use proto::entry::Entry;
+use proto::erasure::Cause;
 use proto::key::PublicKey;
 use proto::log::{Closing, Log, Run};
 use proto::replica::Record;
@@ -23,6 +26,7 @@ use proto::schema;
 use proto::tree::Compact;
 
 use crate::engine::{Batch, Engine, Health};
+use crate::erasure;
 use crate::frame::{self, Damage, place, unplace};
 use crate::reader::Reader;
 use crate::rows::{
@@ -72,6 +76,8 @@ pub struct Counts {
     pub documents: u64,
     /// Entries of all logs.
     pub entries: u64,
+    /// Bodies that were erased or are denied here.
+    pub erased: u64,
     /// The number of the last arrival.
     pub arrival: u64,
     /// Times the segments were made durable since the start.
@@ -91,6 +97,8 @@ enum Filed {
     Run { log: PublicKey, size: u64, run: Vec<Placed>, closing: Closing },
     /// A body that came later than its entry.
     Body { log: PublicKey, index: u64, at: Location, arrival: u64, packed: Vec<u8> },
+    /// A body goes.
+    Erasure { at: Location, arrival: u64, record: Box<erasure::Record> },
     /// An edition that became valid.
     Edition { number: u64, digest: Digest, at: Location },
 }
@@ -226,7 +234,8 @@ impl Store {
         Ok(logs)
     }
 
-    /// Makes records durable. From its return on they survive a power cut; no reader sees them before [`Store::apply`].
+    /// Makes records durable. From its return on they survive a power cut; no reader sees them before [`Store::apply`]. An
+    /// erasure is looked up among what was applied, so it does not come together with what it erases.
     pub fn append(&mut self, now_ms: u64, records: &[Record]) -> Result<Appended, StoreError> {
         // A clock set back must not make arrivals run backwards: feeds and harvests sort by them.
         self.clock_ms = self.clock_ms.max(now_ms);
@@ -240,6 +249,10 @@ impl Store {
                     let at = self.put(frame::LATE_BODY, &place(log, *index, &body.frame))?;
                     Filed::Body { log: *log, index: *index, at, arrival: self.arrival, packed: body.frame.clone() }
                 }
+                Record::Erasure(erasure) => match self.append_erasure(erasure, &kept)? {
+                    Some(filed) => filed,
+                    None => continue,
+                },
                 Record::Edition(edition) => {
                     let at = self.put(frame::EDITION, &edition.to_wire().encode_to_vec())?;
                     Filed::Edition { number: edition.number(), digest: edition.digest(), at }
@@ -274,9 +287,18 @@ impl Store {
 
     /// Makes what was appended visible to readers.
     pub fn apply(&mut self, appended: Appended) -> Result<(), StoreError> {
+        // Only what the operator erases is looked for everywhere at once: others may erase as often as they like.
+        let mut erased = Vec::new();
         for record in appended.records {
+            if let Filed::Erasure { record, .. } = &record
+                && record.erasure.cause == Cause::Operator
+            {
+                erased.push(record.as_ref().clone());
+            }
             self.take(record)?;
         }
+        self.blank_copies(&erased)?;
+        self.segments.sync_overwritten()?;
         self.settle(appended.end)?;
         self.unflushed += appended.bytes;
         if self.unflushed >= FLUSH_BYTES {
@@ -311,6 +333,7 @@ impl Store {
         let reader = self.reader.segments.clone();
         let mut end = from;
         let (mut damages, mut seen) = (Vec::new(), Vec::new());
+        let mut erasures = Vec::new();
         for item in reader.replay(from, None) {
             match item? {
                 Replayed::Frame(frame) => {
@@ -319,11 +342,13 @@ impl Store {
                     if frame.kind == frame::LOCAL {
                         seen.extend(Damage::read(&frame.payload));
                     }
+                    erasures.extend(erasure::Record::read(&frame));
                     if let Some(record) = self.read(federation, &frame) {
                         self.take(record)?;
                     }
                     opened.replayed += 1;
                     if boundary {
+                        self.segments.sync_overwritten()?;
                         self.settle(end)?;
                     }
                 }
@@ -332,10 +357,14 @@ impl Store {
                 }
             }
         }
+        self.blank_copies(&erasures)?;
+        self.segments.sync_overwritten()?;
         if opened.replayed > 0 {
             self.settle(end)?;
             self.flush()?;
         }
+        // An overwriting that a crash tore: it was done again just now.
+        damages.retain(|damage| !erasures.iter().any(|record| record.explains(damage)));
         for damage in damages.into_iter().filter(|damage| !seen.contains(damage)) {
             opened.notes.push(format!(
                 "{} bytes are damaged at segment {}, offset {}; what was there is fetched again",
@@ -391,6 +420,10 @@ impl Store {
                 let packed = packed.to_vec();
                 Some(Filed::Body { log, index, at: frame.at, arrival: frame.arrival, packed })
             }
+            frame::ERASURE => {
+                let record = Box::new(erasure::Record::read(frame)?);
+                Some(Filed::Erasure { at: frame.at, arrival: frame.arrival, record })
+            }
             frame::EDITION => {
                 let wire = schema::EditionNote::decode(frame.payload.as_slice()).ok()?;
                 let edition = Edition::from_wire(&wire).ok()?;
@@ -405,6 +438,7 @@ impl Store {
         match record {
             Filed::Run { log, size, run, closing } => self.take_run(log, size, run, closing),
             Filed::Body { log, index, at, arrival, packed } => self.take_body(&log, index, at, arrival, &packed),
+            Filed::Erasure { at, arrival, record } => self.take_erasure(at, arrival, &record),
             Filed::Edition { number, digest, at } => {
                 let mut batch = Batch::default();
                 let key = [number.to_be_bytes().as_slice(), digest.as_bytes()].concat();
@@ -465,7 +499,13 @@ impl Store {
                     _ => arrived.push(Arrivals { first: placed.arrival, log: number, index, count: 1 }),
                 }
                 match &placed.body {
-                    None => batch.put(table::WANTS, &leaf_key(number, index), &[]),
+                    None => match self.reader.erased(&log, index)?.map(|erased| erased.record.erasure) {
+                        // Damage took the entry, and it came again.
+                        Some(erasure) if erasure.entry == digest => {
+                            self.catalogue_erased(&mut batch, number, &head.open.member, entry, &erasure)?;
+                        }
+                        _ => batch.put(table::WANTS, &leaf_key(number, index), &[]),
+                    },
                     Some((_, bytes)) => self.catalogue(&mut batch, number, &head.open, entry, bytes)?,
                 }
             }
@@ -505,6 +545,9 @@ impl Store {
         let leaf = Leaf::of(&row, index).ok_or(StoreError::Damaged(table::LEAVES))?;
         Leaf { body: Some(at), ..leaf }.replace(&mut row, index);
         let mut batch = Batch::default();
+        if !self.comes_again(&mut batch, log, index)? {
+            return Ok(());
+        }
         batch.put(table::LEAVES, &key, &row);
         batch.remove(table::WANTS, &leaf_key(number, index));
         Arrivals { first: arrival, log: number, index, count: 1 }.put(&mut batch);
@@ -540,14 +583,25 @@ impl Store {
         }
         let Ok(publication) = schema::Publication::decode(bytes) else { return Ok(()) };
         let name = format!("{}/{}", open.member, publication.slug);
-        let Some(row) = WorkRow::of(log, entry, &publication) else { return Ok(()) };
-        let key = row.key(&name);
-        let mut rows = self.reader.work(&name)?;
-        if rows.iter().any(|known| known.key(&name) == key) {
+        if publication.withdrawal.as_ref().is_some_and(|notice| !notice.erase.is_empty())
+            && entry.kind() == schema::Kind::Withdrawal as u32
+        {
+            batch.put(table::ERASING, &leaf_key(log, entry.index()), &[]);
+        }
+        match WorkRow::of(log, entry, &publication) {
+            Some(row) => self.catalogue_row(batch, &name, row),
+            None => Ok(()),
+        }
+    }
+
+    fn catalogue_row(&mut self, batch: &mut Batch, name: &str, row: WorkRow) -> Result<(), StoreError> {
+        let key = row.key(name);
+        let mut rows = self.reader.work(name)?;
+        if rows.iter().any(|known| known.key(name) == key) {
             return Ok(());
         }
         // Rows of this very batch are not in the engine yet.
-        rows.extend(batch.pending(table::WORKS, &prefix(&name)).filter_map(|(key, value)| WorkRow::read(key, value)));
+        rows.extend(batch.pending(table::WORKS, &prefix(name)).filter_map(|(key, value)| WorkRow::read(key, value)));
         let stood = stands(&rows);
         batch.put(table::WORKS, &key, &row.to_bytes());
         rows.push(row);
@@ -562,6 +616,7 @@ impl Store {
     fn put_counts(&mut self, batch: &mut Batch) {
         self.counts.arrival = self.arrival;
         batch.put(table::META, b"documents", &self.counts.documents.to_be_bytes());
+        batch.put(table::META, b"erased", &self.counts.erased.to_be_bytes());
         batch.put(table::META, b"arrival", &self.arrival.to_be_bytes());
         batch.put(table::META, b"clock", &self.clock_ms.to_be_bytes());
     }
@@ -639,7 +694,7 @@ impl Store {
             let bytes = self.reader.engine.get(table::META, name)?;
             Ok(bytes.and_then(|bytes| array(&bytes, 0)).map_or(0, u64::from_be_bytes))
         };
-        let documents = number(b"documents")?;
+        let (documents, erased) = (number(b"documents")?, number(b"erased")?);
         (self.arrival, self.clock_ms) = (number(b"arrival")?, number(b"clock")?);
         self.heads.clear();
         self.next_log = 0;
@@ -649,7 +704,7 @@ impl Store {
             self.heads.insert(key, head);
         }
         let entries = self.heads.values().map(|head| head.tree.size()).sum();
-        self.counts = Counts { documents, entries, arrival: self.arrival, ..self.counts };
+        self.counts = Counts { documents, entries, erased, arrival: self.arrival, ..self.counts };
         Ok(())
     }
 }

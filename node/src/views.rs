@@ -31,6 +31,9 @@ pub struct Status {
     pub indexed: u64,
     /// Bodies that are wanted and not held.
     pub missing_bodies: u64,
+    /// Bodies that were erased or are denied here; nobody is asked for them.
+    #[serde(default)]
+    pub erased_bodies: u64,
     /// Peers connected.
     pub peers: u64,
     /// The state of sync, in words.
@@ -38,6 +41,9 @@ pub struct Status {
     /// Why this node may not write, where it may not.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub recovering: Vec<String>,
+    /// What is denied and hidden here, and which logs wait because their member is over its quota here.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub policy: Vec<String>,
     /// This node's peer id.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub peer_id: String,
@@ -161,6 +167,9 @@ pub struct Member {
     pub fingerprint: String,
     /// Works it published.
     pub documents: u64,
+    /// What the operator of this node decided about it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub policy: Vec<String>,
     /// Its logs.
     pub logs: Vec<Log>,
 }
@@ -276,6 +285,9 @@ pub struct Version {
     pub arrived_ms: u64,
     /// Whether its body is held.
     pub held: bool,
+    /// Where it was erased or is denied here: when and why.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub erased: Option<String>,
 }
 
 /// A work's history.
@@ -333,6 +345,25 @@ pub struct WithdrawRequest {
     pub work: String,
     /// Why, for everyone to read.
     pub reason: String,
+    /// Whether every replica is to erase the texts of all its versions. This cannot be undone.
+    #[serde(default)]
+    pub erase: bool,
+}
+
+/// Texts to erase on this node alone.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct EraseRequest {
+    /// `CODE/slug` for all versions, `CODE/slug@2` for one.
+    pub work: String,
+    /// Why; this node shows it where the document was.
+    pub reason: String,
+}
+
+/// What was erased.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct EraseReply {
+    /// Numbers of the versions; empty where all were erased before.
+    pub versions: Vec<u32>,
 }
 
 /// Why a request was refused, and what to do.

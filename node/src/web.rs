@@ -14,6 +14,7 @@ use crate::index::OFFSET_MAX;
 use crate::jurisdictions;
 use crate::library::Library;
 use crate::markdown;
+use crate::time::{day, minute};
 use crate::views;
 use crate::vocabulary as words;
 
@@ -151,6 +152,7 @@ struct Topic {
 struct VersionLine {
     name: String,
     arrived: String,
+    erased: String,
     shown: bool,
 }
 
@@ -360,6 +362,7 @@ fn document_page(app: &App, document: views::Document) -> DocumentPage {
     let versions = document.versions.iter().map(|version| VersionLine {
         name: version.name.clone(),
         arrived: day(version.arrived_ms),
+        erased: version.erased.clone().unwrap_or_default(),
         shown: shown(version),
     });
     let lead = if front.summary_short.is_empty() { front.objective.clone() } else { front.summary_short.clone() };
@@ -529,6 +532,8 @@ fn shell(app: &App, here: &'static str) -> Shell {
 fn page_of(app: &App, problem: Problem) -> Response {
     let heading = match problem.0 {
         StatusCode::NOT_FOUND => "Not found here",
+        StatusCode::GONE => "Erased or withdrawn",
+        StatusCode::FORBIDDEN => "Not shown here",
         _ => "That did not work",
     };
     let page = ProblemPage { shell: shell(app, ""), heading: heading.to_owned(), lines: problem.1 };
@@ -540,15 +545,4 @@ fn show(status: StatusCode, page: &impl Template) -> Response {
         Ok(html) => (status, [(header::CONTENT_SECURITY_POLICY, POLICY)], Html(html)).into_response(),
         Err(error) => Problem::internal(&error).into_response(),
     }
-}
-
-/// A day in UTC.
-fn day(ms: u64) -> String {
-    minute(ms).get(..10).unwrap_or_default().to_owned()
-}
-
-/// A minute in UTC.
-fn minute(ms: u64) -> String {
-    let time = i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-    time.map_or_else(|| "unknown".to_owned(), |time| time.strftime("%Y-%m-%d %H:%M UTC").to_string())
 }

@@ -6,7 +6,8 @@
 //! members that share one [`charter`]: [`member`] is a line of it, [`edition`] the next numbered list, [`editions`] the tree of
 //! them all. [`standing`] says which keys may speak: [`line`] for one line of editions, [`chain`] for one member in it; and
 //! [`work`] what their documents come to. Between peers, a [`frontier`] says what one has, [`message`] what they send, [`session`]
-//! how a sync goes for its caller and [`serve`] for the called. At the center stands the [`replica`]: one input in, its effects out.
+//! how a sync goes for its caller and [`serve`] for the called. A replica can do without bodies that were erased ([`erasure`]) or
+//! that its operator denies ([`policy`]). At the center stands the [`replica`]: one input in, its effects out.
 //!
 //! The words are those of the glossary in `proto/README.md`; every number all nodes must agree on is in [`limits`].
 
@@ -18,6 +19,7 @@ pub mod digest;
 pub mod edition;
 pub mod editions;
 pub mod entry;
+pub mod erasure;
 pub mod frontier;
 pub mod key;
 pub mod limits;
@@ -26,6 +28,7 @@ pub mod log;
 pub mod member;
 pub mod message;
 pub mod note;
+pub mod policy;
 pub mod proof;
 pub mod replica;
 pub mod schema;

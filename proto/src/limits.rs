@@ -53,3 +53,7 @@ pub const SLUG_CHARS_MAX: usize = 80;
 pub const TITLE_CHARS_MAX: usize = 300;
 /// Items of any list in a publication.
 pub const LIST_ITEMS_MAX: usize = 64;
+/// Characters of a reason that pages show beside what was erased; a longer one is cut.
+pub const REASON_CHARS_MAX: usize = 1000;
+/// Erasures of one member whose entries have not come: its desks' logs arrive in any order, and honest ones wait for few.
+pub const AWAITED_ERASURES_MAX: usize = 4096;

@@ -78,6 +78,15 @@ impl Run {
     pub fn after(&self) -> &Compact {
         &self.after
     }
+
+    /// The same run without the bodies of some entries: it proves no less.
+    pub fn without_bodies(&self, is_dropped: impl Fn(u64) -> bool) -> Run {
+        let mut run = self.clone();
+        for leaf in run.leaves.iter_mut().filter(|leaf| is_dropped(leaf.entry.index())) {
+            leaf.body = None;
+        }
+        run
+    }
 }
 
 /// Why a chunk is not the next run of a log. Nothing was changed. Whoever sent it is to blame, but for [`RunError::Gap`].
@@ -338,6 +347,16 @@ impl Log {
         }
         self.tree = run.after.clone();
         self.closing = Some(run.closing.clone());
+    }
+
+    /// Wants the body of an entry no more; the entry, where it was wanted.
+    pub fn forgo(&mut self, index: u64) -> Option<Entry> {
+        self.missing.remove(&index)
+    }
+
+    /// Uncompressed bytes of the bodies of all entries, held or not.
+    pub fn body_bytes(&self) -> u64 {
+        self.body_bytes
     }
 
     /// The root over the first `size` entries, where that is known: the compact tree has forgotten it.

@@ -8,6 +8,8 @@
 //! 2. If a record cannot be kept, stop: the replica is ahead of the disk. A restart from the store is sound.
 //! 3. Deliver the outcome of every [`Effect::Open`] and [`Effect::Ask`] as [`Input::Answered`] or [`Input::Ended`].
 
+mod forgoing;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -20,16 +22,20 @@ use crate::checkpoint::SignedCheckpoint;
 use crate::digest::Digest;
 use crate::edition::{Edition, EditionError};
 use crate::entry::Entry;
+use crate::erasure::{Awaited, Erasure};
 use crate::frontier::{Claim, Frontier, Row};
 use crate::key::{PublicKey, SecretKey};
 use crate::limits;
 use crate::log::{Admission, Body, Closing, Fresh, Leaf, Log, Run, RunError};
 use crate::message;
+use crate::policy::Policy;
 use crate::schema;
 use crate::schema::sync_message::Message;
 use crate::session::{Asked, Peer, Session, Stage, Wanted};
 use crate::standing::{Changed, Standing};
 use crate::tree::{self, Compact};
+
+pub use forgoing::OverQuota;
 
 /// Milliseconds between two syncs with one peer while nothing gives a reason for an earlier one. Gossip may be lost or off.
 pub const SYNC_EVERY_MS: u64 = 15_000;
@@ -55,6 +61,8 @@ pub enum Input {
         /// Kind and body of each entry.
         bodies: Vec<(u32, Vec<u8>)>,
     },
+    /// The operator erases bodies, here only.
+    Erase(Vec<Erasure>),
     /// A run of an own log that was signed elsewhere, on a machine that never sees a network.
     Submit(schema::Chunk),
     /// A gossip message; `id` comes back with the verdict.
@@ -144,6 +152,9 @@ pub enum Record {
         /// The proven body.
         body: Body,
     },
+    /// A body that goes for good, whether it is held, wanted or comes later. Whoever keeps records finds the entry at its place,
+    /// and does nothing where that is another one.
+    Erasure(Erasure),
     /// An edition that became valid, with the signatures that make it so.
     Edition(Arc<Edition>),
 }
@@ -197,6 +208,10 @@ pub struct Replica {
     /// Counts announcements and syncs, so that it can be told which came first.
     events: u64,
     begun: BTreeMap<Peer, u64>,
+    policy: Policy,
+    awaited: Awaited,
+    /// Entries that peers say there are of logs over their quota.
+    over: BTreeMap<PublicKey, u64>,
 }
 
 /// A checkpoint that was gossiped and whose entries have not come yet. Whoever forwarded it may not hold them itself.
@@ -228,6 +243,9 @@ impl Replica {
             announced: BTreeMap::new(),
             events: 0,
             begun: BTreeMap::new(),
+            policy: Policy::default(),
+            awaited: Awaited::default(),
+            over: BTreeMap::new(),
         };
         for key in replica.standing.known() {
             replica.make_room(&key);
@@ -312,6 +330,7 @@ impl Replica {
         let mut effects = Vec::new();
         match input {
             Input::Write { log, bodies } => self.on_write(now_ms, &log, &bodies, &mut effects)?,
+            Input::Erase(erasures) => self.on_erase(erasures, &mut effects),
             Input::Submit(chunk) => {
                 let run = self.verify(&chunk)?;
                 self.speak(run, &mut effects);
@@ -404,8 +423,12 @@ impl Replica {
 
     /// The one path by which a run becomes part of what is held, wherever it came from.
     fn take(&mut self, run: &Arc<Run>, effects: &mut Vec<Effect>) {
+        let (run, gone) = self.forgo_of(run);
         let log = self.logs.entry(*run.log()).or_insert_with(|| Log::new(*run.log(), Purpose::Governance));
-        log.extend(run);
+        log.extend(&run);
+        for erasure in gone.iter().filter(|erasure| erasure.log == *run.log()) {
+            log.forgo(erasure.index);
+        }
         let purpose = log.purpose();
         effects.push(Effect::Keep(Record::Run(run.clone())));
         for leaf in run.leaves().iter().filter(|_| purpose == Purpose::Governance) {
@@ -415,6 +438,7 @@ impl Replica {
                 self.follow(changed, effects);
             }
         }
+        effects.extend(gone.into_iter().map(|erasure| Effect::Keep(Record::Erasure(erasure))));
     }
 
     /// What a change of standing leads to: rows for keys that became known, cuts to be looked into, editions to be kept.
@@ -480,14 +504,19 @@ impl Replica {
             self.begin(now_ms, from, effects);
             return Verdict::Ignore;
         };
-        let (held, end) = (log.size(), self.end(checkpoint.log(), &log));
+        let (held, end, allowed) =
+            (log.size(), self.end(checkpoint.log(), &log), self.allowance(checkpoint.log(), &log));
+        if checkpoint.size().min(end) > held && allowed <= held {
+            self.over.insert(*checkpoint.log(), checkpoint.size());
+            return Verdict::Ignore;
+        }
         if gossip.entry.is_empty() {
             if checkpoint.size() > end {
                 self.begin(now_ms, from, effects);
                 return Verdict::Ignore;
             }
             if checkpoint.size() > held {
-                self.hear_of(&checkpoint);
+                self.hear_of(&checkpoint, allowed);
                 self.begin(now_ms, from, effects);
             }
             return Verdict::Accept;
@@ -500,7 +529,7 @@ impl Replica {
             return Verdict::Ignore;
         }
         if index > held || (index == held && self.on_next(&checkpoint, announced, effects).is_none()) {
-            self.hear_of(&checkpoint);
+            self.hear_of(&checkpoint, allowed);
             self.begin(now_ms, from, effects);
         }
         Verdict::Accept
@@ -542,12 +571,13 @@ impl Replica {
         effects.push(Effect::Open(peer.clone(), hello));
     }
 
-    /// Notes that entries are there to be had up to a checkpoint, whoever has them.
-    fn hear_of(&mut self, checkpoint: &SignedCheckpoint) {
+    /// Notes that entries are there to be had up to a checkpoint, whoever has them; no more than are `allowed` are waited for.
+    fn hear_of(&mut self, checkpoint: &SignedCheckpoint, allowed: u64) {
         let known = self.announced.get(checkpoint.log()).map_or(0, |known| known.size);
-        if checkpoint.size() > known {
+        let size = checkpoint.size().min(allowed);
+        if size > known {
             self.events += 1;
-            let announcement = Announcement { size: checkpoint.size(), since: self.events, rounds: 0 };
+            let announcement = Announcement { size, since: self.events, rounds: 0 };
             self.announced.insert(*checkpoint.log(), announcement);
         }
     }
@@ -592,7 +622,8 @@ impl Replica {
     fn on_told(&mut self, now_ms: u64, peer: &Peer, wire: &schema::Frontier, effects: &mut Vec<Effect>) {
         let Some(theirs) = Claim::from_wire(wire) else { return };
         let is_longer = |(key, log): (&PublicKey, &Log)| {
-            theirs.row(key).is_some_and(|row| row.size.min(self.end(key, log)) > log.size())
+            let until = self.end(key, log).min(self.allowance(key, log));
+            theirs.row(key).is_some_and(|row| row.size.min(until) > log.size())
         };
         let is_heir = |key: &[u8; 32]| self.heir(key).is_some();
         let is_new = |digest: &Digest| self.standing.editions().edition(digest).is_none();
@@ -759,6 +790,7 @@ impl Replica {
         let Some(theirs) = &session.theirs else { return VecDeque::new() };
         let wanted = |(key, log): (&PublicKey, &Log)| {
             let until = session.until.get(key).copied().unwrap_or(u64::MAX).min(self.end(key, log));
+            let until = until.min(self.allowance(key, log));
             let (next, to) = (log.size(), theirs.row(key).map_or(0, |row| row.size.min(until)));
             (log.purpose() == purpose && to > next).then_some(Wanted { log: *key, next, to })
         };
@@ -782,7 +814,10 @@ impl Replica {
         };
         want.next += chunk.leaves.len() as u64;
         let Wanted { log: key, next, to } = *want;
+        let allowed = self.room(&key).map_or(0, |log| self.allowance(&key, &log));
         match self.verify(chunk) {
+            // Another log of the member came first, and its quota is for both.
+            Ok(run) if run.after().size() > allowed => session.end(&key, allowed),
             Ok(run) => self.take(&Arc::new(run), effects),
             // Another peer was faster; what is left of the range may still be news.
             Err(RunError::Nothing) => {}
@@ -854,11 +889,10 @@ impl Replica {
                 return Err(unasked.to_owned());
             }
             next = sent.index + 1;
+            let entry = self.logs.get(&key).and_then(|log| log.missing().get(&sent.index).cloned());
             match self.logs.get_mut(&key).and_then(|log| log.find(sent.index, &sent.body)) {
                 None => {}
-                Some(Ok(body)) => {
-                    effects.push(Effect::Keep(Record::Body { log: key, index: sent.index, body }));
-                }
+                Some(Ok(body)) => self.take_body(entry.as_ref(), body, effects),
                 Some(Err(error)) => {
                     return Err(format!("sent a false body for entry {} of log {key}: {error}", sent.index));
                 }
@@ -870,6 +904,7 @@ impl Replica {
     }
 
     fn settle(&mut self, now_ms: u64, session: &Session) {
+        self.note_over(session);
         let ours = self.frontier();
         let Some(state) = self.peers.get_mut(&session.peer) else { return };
         state.syncing = false;

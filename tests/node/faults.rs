@@ -59,17 +59,22 @@ impl Files {
 
 /// The program under strace, which refuses `call` on these files with `error` from the `after`th time on.
 fn refusing(federation: &Federation, files: &[PathBuf], call: &str, error: &str, after: u64) -> Command {
+    tampered(federation, files, call, &format!("error={error}:when={after}+"))
+}
+
+/// The program under strace, which does something else in place of `call` on these files.
+pub fn tampered(federation: &Federation, files: &[PathBuf], call: &str, how: &str) -> Command {
     let mut command = federation.under("strace", &["-D", "-f", "-qq", "-o", "/dev/null"]);
     // The tracer stands aside, so that who ends the process we started ends the node.
     for file in files {
         command.arg("-P").arg(file);
     }
-    command.args(["-e", &format!("trace={call}"), "-e", &format!("inject={call}:error={error}:when={after}+")]);
+    command.args(["-e", &format!("trace={call}"), "-e", &format!("inject={call}:{how}")]);
     command.arg(env!("CARGO_BIN_EXE_comity"));
     command
 }
 
-fn cannot_trace() -> bool {
+pub fn cannot_trace() -> bool {
     let traced = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
     let cannot = !traced.is_ok_and(|status| status.success());
     if cannot {

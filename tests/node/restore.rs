@@ -273,6 +273,8 @@ fn a_backup_of_a_running_node_goes_on_elsewhere() {
     let (finland, others) = start(&federation, &names);
     wait_for_phone_book(&all(&finland, &others));
     publish(&federation, "FI", 0, copied);
+    // What the identity key signed last goes with it.
+    federation.file("FI/keys/identity.mark", "a mark");
     let out = federation.path("backup.tar");
     let backup = |out: &str| federation.done(&["backup", "--data", &federation.path("FI"), "--out", out]);
     let told = std::thread::scope(|scope| {
@@ -310,7 +312,7 @@ fn a_backup_of_a_running_node_goes_on_elsewhere() {
     let elsewhere = federation.path("elsewhere");
     let told = federation.done(&["restore", &out, "--data", &elsewhere]);
     assert!(told.contains("starts recovering") && told.contains("no other copy"), "{told}");
-    for (place, mode) in [("keys", 0o700), ("keys/desk.pem", 0o600)] {
+    for (place, mode) in [("keys", 0o700), ("keys/desk.pem", 0o600), ("keys/identity.mark", 0o600)] {
         let kept = std::fs::metadata(federation.folder("elsewhere").join(place)).unwrap();
         assert_eq!(kept.permissions().mode() & 0o777, mode, "{place}");
     }

@@ -4,6 +4,7 @@
 
 mod corpus;
 mod editions;
+mod forgoing;
 mod histories;
 mod log;
 mod replica;

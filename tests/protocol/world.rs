@@ -9,6 +9,7 @@ use proto::body::{Cut, Open, Purpose};
 use proto::charter::Charter;
 use proto::digest::Digest;
 use proto::edition::Edition;
+use proto::erasure::Erasure;
 use proto::key::{PublicKey, SecretKey};
 use proto::log::{Closing, Leaf, Log};
 use proto::member::Member;
@@ -190,6 +191,7 @@ impl Hashes for Forest {
 pub struct Memory {
     pub editions: Vec<Arc<Edition>>,
     pub logs: BTreeMap<PublicKey, Kept>,
+    pub erased: BTreeMap<(PublicKey, u64), Erasure>,
 }
 
 /// One log of it.
@@ -221,6 +223,14 @@ impl Memory {
                 assert!(leaf.body.is_none(), "a body is kept once");
                 leaf.body = Some(body.clone());
             }
+            Record::Erasure(erasure) => {
+                let kept = self.logs.get_mut(&erasure.log);
+                let leaf = kept.and_then(|kept| kept.leaves.get_mut(erasure.index as usize));
+                if let Some(leaf) = leaf.filter(|leaf| erasure.means(&leaf.entry)) {
+                    leaf.body = None;
+                    self.erased.insert((erasure.log, erasure.index), erasure.clone());
+                }
+            }
             Record::Edition(edition) => self.editions.push(edition.clone()),
         }
     }
@@ -245,7 +255,9 @@ impl Memory {
                 Purpose::Governance => kept.leaves.iter().map(kind_and_body).collect(),
                 Purpose::Publication => Vec::new(),
             };
-            let missing = kept.leaves.iter().filter(|leaf| leaf.body.is_none());
+            let is_wanted =
+                |leaf: &&Leaf| leaf.body.is_none() && !self.erased.contains_key(&(*key, leaf.entry.index()));
+            let missing = kept.leaves.iter().filter(is_wanted);
             let missing = missing.map(|leaf| (leaf.entry.index(), leaf.entry.clone())).collect();
             let body_bytes = kept.leaves.iter().map(|leaf| u64::from(leaf.entry.body_size())).sum();
             let (tree, closing) = (kept.forest.compact.clone(), kept.closing.clone());
@@ -255,6 +267,11 @@ impl Memory {
         for effect in replica.resumed() {
             let Effect::FindRoot { log, size } = effect else { panic!("resuming led to {effect:?}") };
             replica.handle(0, self.found(log, size)).unwrap();
+        }
+        for leaf in self.logs.values().flat_map(|kept| &kept.leaves) {
+            if let Some(body) = &leaf.body {
+                replica.resume_withdrawal(&leaf.entry, &body.bytes);
+            }
         }
     }
 

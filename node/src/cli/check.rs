@@ -108,6 +108,15 @@ impl Audit {
                 "{} entries of {} logs and {} bodies verified from raw bytes; {} bodies are not held",
                 report.entries, report.logs, report.bodies, report.missing_bodies
             );
+            if report.erased_bodies > 0 {
+                println!("{} bodies were erased or are denied here; a record says so of each", report.erased_bodies);
+            }
+            if report.unfinished_erasures > 0 {
+                println!(
+                    "{} bodies that were erased are still on the disk; the next start overwrites them",
+                    report.unfinished_erasures
+                );
+            }
             if report.unfinished_bytes > 0 {
                 println!(
                     "{} bytes at the end are an unfinished write; the next start cuts them off",

@@ -10,7 +10,8 @@ use crate::explain::Explainer;
 use crate::index::{Filters, Index};
 use crate::indexer;
 use crate::keeper::Keeper;
-use crate::library::{Library, LibraryError, Name};
+use crate::library::{Library, LibraryError};
+use crate::name::Name;
 use crate::views;
 use crate::vocabulary;
 
@@ -35,12 +36,14 @@ impl Source {
         for note in notes {
             eprintln!("note: {note}");
         }
+        let policy = keeper.view().policy;
+        Index::made_for(&folder.index(), &policy.hidden_mark()).map_err(CliError::failed)?;
         let (mut index, opened) =
             Index::open(&folder.index(), keeper.view().counts.arrival).map_err(CliError::failed)?;
         if opened.rebuilt.is_some() {
             eprintln!("note: the search index is rebuilt; this takes a while once");
         }
-        indexer::catch_up(&keeper.reader(), &mut index, opened.cursor).map_err(CliError::failed)?;
+        indexer::catch_up(&keeper.reader(), &mut index, opened.cursor, &policy.hidden).map_err(CliError::failed)?;
         let library = Library { reader: keeper.reader(), view: keeper.view(), searcher: index.searcher() };
         Ok(Source::Alone(Box::new((keeper, library))))
     }
@@ -179,7 +182,8 @@ impl Show {
         }
         for version in &history.versions {
             let mark = if version.current { "current" } else { "superseded" };
-            println!("  @{}  {mark}  {}  {}", version.name, version.title, version.digest);
+            let title = version.erased.as_ref().unwrap_or(&version.title);
+            println!("  @{}  {mark}  {title}  {}", version.name, version.digest);
         }
         Ok(())
     }
@@ -243,9 +247,15 @@ impl Plain {
         println!("documents      {} ({} found by search)", status.documents, status.indexed);
         println!("entries        {} in {} logs", status.entries, status.logs);
         println!("missing bodies {}", status.missing_bodies);
+        if status.erased_bodies > 0 {
+            println!("erased bodies  {} (erased, or denied here)", status.erased_bodies);
+        }
         println!("peers          {}", status.peers);
         println!("frontier       {}", status.frontier);
         println!("free on disk   {:.1} GB", status.free_bytes as f64 / 1e9);
+        for words in &status.policy {
+            println!("policy         {words}");
+        }
         for words in status.recovering.iter().chain(&status.notes) {
             println!("note           {words}");
         }
@@ -300,8 +310,10 @@ fn alone_status(folder: &Folder, library: &Library) -> views::Status {
         documents: view.counts.documents,
         indexed: library.searcher.documents(),
         missing_bodies: view.missing_bodies,
+        erased_bodies: view.counts.erased,
         sync: "no node runs on this folder; start it with `comity run`".to_owned(),
         recovering: view.recovering.clone(),
+        policy: library.policy_words(),
         free_bytes: disk::free(folder.path()).unwrap_or_default(),
         ..views::Status::default()
     }
@@ -329,7 +341,7 @@ pub fn answered(error: ClientError) -> CliError {
 /// An answer of the library that is none.
 pub fn missing(error: LibraryError) -> CliError {
     match error {
-        LibraryError::NotFound(_) | LibraryError::NoBody(_) => CliError::wrong(error),
-        other => CliError::failed(other),
+        LibraryError::Store(_) | LibraryError::Index(_) => CliError::failed(error),
+        other => CliError::wrong(other),
     }
 }

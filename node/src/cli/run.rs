@@ -92,6 +92,8 @@ impl Run {
             tracing::warn!("{note}");
         }
         let notes = Arc::new(Mutex::new(notes));
+        let hidden = node.view().policy.hidden_mark();
+        Index::made_for(&folder.index(), &hidden).map_err(CliError::failed)?;
         let (index, opened) = Index::open(&folder.index(), arrival).map_err(CliError::failed)?;
         if let Some(reason) = opened.rebuilt {
             let words = format!("the search index is rebuilt: {reason}");

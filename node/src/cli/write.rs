@@ -46,6 +46,25 @@ pub struct Withdraw {
     /// Why, for everyone who cites the work
     #[arg(long)]
     reason: String,
+    /// Have every replica of the federation erase the texts of all its versions; this cannot be undone
+    #[arg(long)]
+    erase: bool,
+    /// Do not ask before erasing everywhere
+    #[arg(long, requires = "erase")]
+    yes: bool,
+}
+
+/// `comity erase`
+#[derive(Debug, Args)]
+pub struct Erase {
+    #[command(flatten)]
+    data: Data,
+    /// CODE/slug for all versions, or CODE/slug@2 for one
+    #[arg(value_name = "CODE/slug[@V]")]
+    work: String,
+    /// Why; this node shows it where the document was
+    #[arg(long)]
+    reason: String,
 }
 
 /// A file that was read and found sound.
@@ -188,9 +207,12 @@ impl Withdraw {
         if reason.is_empty() {
             return Err(CliError::wrong("say why, with --reason: everyone who cites the work will read it"));
         }
+        if self.erase {
+            confirm(&name.work, self.yes)?;
+        }
         match Client::find(&folder) {
             Some(client) => {
-                let request = views::WithdrawRequest { work: name.work.clone(), reason };
+                let request = views::WithdrawRequest { work: name.work.clone(), reason, erase: self.erase };
                 client.post::<()>("/v1/withdrawals", &request).map_err(answered)?;
             }
             None => {
@@ -200,11 +222,75 @@ impl Withdraw {
                     .work
                     .strip_prefix(&own)
                     .ok_or_else(|| CliError::wrong(format!("{} is not a work of this member", name.work)))?;
-                keeper.withdraw(slug, &reason).map_err(refused)?;
+                keeper.withdraw(slug, &reason, self.erase).map_err(refused)?;
                 keeper.close().map_err(CliError::failed)?;
             }
         }
-        println!("{} is withdrawn; its versions stay readable with your reason beside them", name.work);
+        if self.erase {
+            println!(
+                "{} is withdrawn, and its texts are erased here; every replica does so as it hears of it",
+                name.work
+            );
+        } else {
+            println!("{} is withdrawn; its versions stay readable with your reason beside them", name.work);
+        }
+        Ok(())
+    }
+}
+
+/// Says what an erasing withdrawal does, and what it cannot; and asks, unless that was answered on the command line.
+fn confirm(work: &str, yes: bool) -> Result<(), CliError> {
+    eprintln!(
+        "This withdraws {work} and has every replica of the federation erase the texts of all its versions, also those that \
+         join later. It cannot be undone. It cannot reach what people copied, cited, printed or exported, backups, or a node \
+         that never hears of it. That the work was there, its entries, their times and your reason stay, for everyone and for \
+         good: do not repeat in the reason what is to be forgotten."
+    );
+    if yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(CliError::wrong("nothing was published; say --yes to erase it everywhere"));
+    }
+    eprint!("Type the name of the work to go on: ");
+    let mut typed = String::new();
+    std::io::stdin().read_line(&mut typed).map_err(CliError::failed)?;
+    if typed.trim() == work { Ok(()) } else { Err(CliError::wrong("that is another name; nothing was published")) }
+}
+
+impl Erase {
+    /// Erases.
+    pub fn run(self) -> Result<(), CliError> {
+        let folder = self.data.folder()?;
+        let name = name(&self.work)?;
+        let reason = self.reason.trim().to_owned();
+        if reason.is_empty() {
+            return Err(CliError::wrong("say why, with --reason: this node shows it where the document was"));
+        }
+        let versions = match Client::find(&folder) {
+            Some(client) => {
+                let request = views::EraseRequest { work: self.work.clone(), reason };
+                let reply = client.post::<views::EraseReply>("/v1/erasures", &request).map_err(answered)?;
+                reply.map(|reply| reply.versions).unwrap_or_default()
+            }
+            None => {
+                let (mut keeper, _, notes) = Keeper::open(&folder).map_err(CliError::failed)?;
+                for note in notes {
+                    eprintln!("note: {note}");
+                }
+                let is_meant = |number: u32, digest: &str| name.means(number, digest);
+                let (versions, _) = keeper.erase(&name.work, is_meant, &reason).map_err(refused)?;
+                keeper.close().map_err(CliError::failed)?;
+                versions
+            }
+        };
+        for version in &versions {
+            println!("{}@{version}", name.work);
+        }
+        match versions.len() {
+            0 => eprintln!("{} was erased here before; nothing was changed", self.work),
+            _ => eprintln!("erased from this node alone; other replicas keep it, and this one takes it no more"),
+        }
         Ok(())
     }
 }
