@@ -8,7 +8,7 @@ use proto::entry::Entry;
 use proto::key::PublicKey;
 use proto::schema::{Kind, Publication};
 
-use crate::federation::{Federation, alter, wait_for_documents};
+use crate::federation::{Federation, alter, wait_for_documents, wait_until};
 
 fn filled() -> Federation {
     let federation = Federation::found(&["FI", "KE-LC01"]);
@@ -109,6 +109,8 @@ fn frames_that_a_member_hides_in_its_own_text_put_no_word_into_anothers_log() {
     let (finland, kenya) = (federation.start("FI", &[]), federation.start("KE-LC01", &[]));
     let researcher = federation.start("researcher", &[&finland, &kenya]);
     wait_for_documents(&[&researcher], 2);
+    // Of each member two of governance, the desk's first, the document, and its place in the phone book.
+    wait_until("every entry is there", || researcher.status()["entries"].as_u64() == Some(10));
     let entries = researcher.status()["entries"].clone();
     researcher.stop();
 
