@@ -213,7 +213,7 @@ impl Explainer<'_> {
         let mut words = format!("This node is {}.", self.sync);
         for (peer, state) in &self.view.peers {
             for why in &state.waiting {
-                words.push_str(&format!(" With {peer} it is not, because of {why}."));
+                words.push_str(&format!(" Of {peer} it waits: {why}."));
             }
         }
         if self.view.missing_bodies > 0 {
