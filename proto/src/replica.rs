@@ -8,30 +8,31 @@
 //! 2. If a record cannot be kept, stop: the replica is ahead of the disk. A restart from the store is sound.
 //! 3. Deliver the outcome of every [`Effect::Open`] and [`Effect::Ask`] as [`Input::Answered`] or [`Input::Ended`].
 
+mod calling;
 mod forgoing;
+mod gossip;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::body::{self, Open, Purpose};
+use crate::body::{Open, Purpose};
 use crate::charter::Charter;
 use crate::checkpoint::SignedCheckpoint;
 use crate::digest::Digest;
 use crate::edition::{Edition, EditionError};
-use crate::entry::Entry;
 use crate::erasure::{Awaited, Erasure};
 use crate::frontier::{Claim, Frontier, Row};
 use crate::key::{PublicKey, SecretKey};
 use crate::limits;
-use crate::log::{Admission, Body, Closing, Fresh, Leaf, Log, Run, RunError};
+use crate::log::{Admission, Body, Fresh, Log, Run, RunError};
 use crate::message;
 use crate::policy::Policy;
 use crate::schema;
 use crate::schema::sync_message::Message;
-use crate::session::{Asked, Peer, Session, Stage, Wanted};
+use crate::session::{Peer, Session, Stage};
 use crate::standing::{Changed, Standing};
 use crate::tree::{self, Compact};
 
@@ -493,67 +494,6 @@ impl Replica {
         }
     }
 
-    // ----------------------------------------------------------------------------------------------- gossip
-
-    fn on_gossip(&mut self, now_ms: u64, from: &Peer, bytes: &[u8], effects: &mut Vec<Effect>) -> Verdict {
-        let Some(gossip) = message::decode_gossip(bytes) else { return Verdict::Reject };
-        let Ok(checkpoint) = SignedCheckpoint::verify(&gossip.checkpoint, &self.federation) else {
-            return Verdict::Reject;
-        };
-        let Some(log) = self.room(checkpoint.log()) else {
-            self.begin(now_ms, from, effects);
-            return Verdict::Ignore;
-        };
-        let (held, end, allowed) =
-            (log.size(), self.end(checkpoint.log(), &log), self.allowance(checkpoint.log(), &log));
-        if checkpoint.size().min(end) > held && allowed <= held {
-            self.over.insert(*checkpoint.log(), checkpoint.size());
-            return Verdict::Ignore;
-        }
-        if gossip.entry.is_empty() {
-            if checkpoint.size() > end {
-                self.begin(now_ms, from, effects);
-                return Verdict::Ignore;
-            }
-            if checkpoint.size() > held {
-                self.hear_of(&checkpoint, allowed);
-                self.begin(now_ms, from, effects);
-            }
-            return Verdict::Accept;
-        }
-        let Some(announced) = Announced::verify(gossip, &checkpoint) else { return Verdict::Reject };
-        let index = announced.leaf.entry.index();
-        if index >= end {
-            // True, but cut: not ours to spread. Whoever forwards it may not know of the cut; a sync tells.
-            self.begin(now_ms, from, effects);
-            return Verdict::Ignore;
-        }
-        if index > held || (index == held && self.on_next(&checkpoint, announced, effects).is_none()) {
-            self.hear_of(&checkpoint, allowed);
-            self.begin(now_ms, from, effects);
-        }
-        Verdict::Accept
-    }
-
-    /// At exactly the next index the announced entry may be kept at once; `None`: it has to come by sync.
-    fn on_next(
-        &mut self,
-        checkpoint: &SignedCheckpoint,
-        announced: Announced,
-        effects: &mut Vec<Effect>,
-    ) -> Option<()> {
-        let Announced { leaf, path } = announced;
-        let log = self.room(checkpoint.log())?;
-        let (_, _, proof) =
-            tree::consistency_from_inclusion(log.tree(), &leaf.entry.digest(), checkpoint.size(), &path).ok()?;
-        let without_body = leaf.body.is_none();
-        let closing = Closing { checkpoint: checkpoint.clone(), proof };
-        let run = log.join(vec![leaf], closing, |open| self.standing.admission(checkpoint.log(), open)).ok()?;
-        self.take(&Arc::new(run), effects);
-        // The body was too long for gossip: it is wanted from now on, and a sync is the way to get it.
-        (!without_body).then_some(())
-    }
-
     // ------------------------------------------------------------------------------------------------- sync
 
     fn begin(&mut self, now_ms: u64, peer: &Peer, effects: &mut Vec<Effect>) {
@@ -634,275 +574,6 @@ impl Replica {
         }
     }
 
-    fn on_answer(&mut self, now_ms: u64, peer: &Peer, answer: Message, effects: &mut Vec<Effect>) {
-        let Some(mut session) = self.sessions.remove(peer) else { return };
-        session.since_ms = now_ms;
-        let outcome = match (session.stage, answer) {
-            (_, Message::Refusal(refusal)) => self.on_refusal(&mut session, &refusal.reason, effects),
-            (Stage::Hello, Message::Hello(hello)) => self.on_hello(&mut session, &hello, effects),
-            (Stage::Frontier, Message::Frontier(wire)) => self.on_frontier(&mut session, &wire, effects),
-            (Stage::Evidence, Message::Chunk(chunk)) => self.on_evidence(&mut session, &chunk, effects),
-            (Stage::Editions, Message::Editions(answer)) => self.on_editions(&mut session, &answer, effects),
-            (Stage::Governance | Stage::Publications, Message::Chunk(chunk)) => {
-                self.on_chunk(&mut session, &chunk, effects)
-            }
-            (Stage::Bodies, Message::Bodies(bodies)) => self.on_bodies(&mut session, &bodies, effects),
-            _ => Err("answered what was not asked".to_owned()),
-        };
-        match outcome {
-            Ok(Next::Await) => {
-                self.sessions.insert(peer.clone(), session);
-            }
-            Ok(Next::Done) => {
-                self.settle(now_ms, &session);
-                effects.push(Effect::Close(peer.clone()));
-                self.chase(now_ms, effects);
-            }
-            Err(fault) => {
-                if let Some(state) = self.peers.get_mut(peer) {
-                    state.syncing = false;
-                    state.waiting = vec![fault.clone()];
-                }
-                effects.push(Effect::Close(peer.clone()));
-                effects.push(Effect::Penalize { peer: peer.clone(), fault });
-                self.chase(now_ms, effects);
-            }
-        }
-    }
-
-    fn on_hello(
-        &self,
-        session: &mut Session,
-        hello: &schema::Hello,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Next, String> {
-        if hello.federation != self.federation.as_bytes() || hello.version != message::SYNC_VERSION {
-            return Err("greeted for another federation or version".to_owned());
-        }
-        let ours = self.frontier();
-        if hello.frontier == ours.digest().as_bytes() {
-            return Ok(self.ask_bodies(session, effects));
-        }
-        session.stage = Stage::Frontier;
-        effects.push(Effect::Ask(session.peer.clone(), Message::Frontier(ours.to_wire())));
-        Ok(Next::Await)
-    }
-
-    fn on_frontier(
-        &self,
-        session: &mut Session,
-        wire: &schema::Frontier,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Next, String> {
-        let theirs = Claim::from_wire(wire).ok_or("sent a frontier that is not one")?;
-        let ours = self.frontier();
-        let differs = |(key, own): (&PublicKey, &Row)| {
-            let row = theirs.row(key)?;
-            let is_other = own.size == row.size && own.root != row.root;
-            let next = own.size.checked_sub(1).filter(|_| is_other)?;
-            Some(Wanted { log: *key, next, to: row.size })
-        };
-        session.wants = ours.rows.iter().filter_map(differs).take(ASKED_MAX).collect();
-        let is_new = |digest: &&Digest| self.standing.editions().edition(digest).is_none();
-        session.editions = theirs.editions.iter().filter(is_new).copied().collect();
-        session.theirs = Some(theirs);
-        if session.wants.is_empty() {
-            return Ok(self.ask_editions(session, effects));
-        }
-        session.stage = Stage::Evidence;
-        ask_wants(session, effects);
-        Ok(Next::Await)
-    }
-
-    /// A root that is not ours at our size: either the log's key signed for it, which is a fork, or the claim was false.
-    fn on_evidence(
-        &self,
-        session: &mut Session,
-        chunk: &schema::Chunk,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Next, String> {
-        let asked = |want: &Wanted| chunk.log == want.log.as_bytes() && chunk.from == want.next;
-        let Some(want) = session.wants.pop_front().filter(asked) else {
-            return Err("sent a run that was not asked for".to_owned());
-        };
-        let claimed = session.theirs.as_ref().and_then(|theirs| theirs.row(&want.log));
-        let closing = chunk.closing.as_ref().and_then(|wire| Closing::from_wire(&self.federation, wire).ok());
-        let is_shown = |(row, closing): (&Row, Closing)| closing.joins(&want.log, row.size, &row.root);
-        if !claimed.zip(closing).is_some_and(is_shown) {
-            return Err(false_root(&want));
-        }
-        Ok(if session.wants.is_empty() { self.ask_editions(session, effects) } else { Next::Await })
-    }
-
-    /// Asks for the next editions that the peer says are valid, before all logs: they decide which of those are wanted.
-    fn ask_editions(&self, session: &mut Session, effects: &mut Vec<Effect>) -> Next {
-        let asked = session.editions.iter().take(limits::EDITIONS_ASKED_MAX);
-        let digests: Vec<Vec<u8>> = asked.map(|digest| digest.as_bytes().to_vec()).collect();
-        if digests.is_empty() {
-            return self.ask_runs(session, effects);
-        }
-        session.stage = Stage::Editions;
-        effects.push(Effect::Ask(session.peer.clone(), Message::WantEditions(schema::WantEditions { digests })));
-        Next::Await
-    }
-
-    /// An edition is valid by itself and those before it, so that a false one has no excuse.
-    fn on_editions(
-        &mut self,
-        session: &mut Session,
-        answer: &schema::Editions,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Next, String> {
-        let count = session.editions.len().min(limits::EDITIONS_ASKED_MAX);
-        let asked: Vec<Digest> = session.editions.drain(..count).collect();
-        if answer.notes.len() != asked.len() {
-            return Err("said that editions are valid and did not show them".to_owned());
-        }
-        for (note, digest) in answer.notes.iter().zip(asked) {
-            let edition = Edition::from_wire(note).map_err(|error| format!("sent a false edition: {error}"))?;
-            if edition.digest() != digest {
-                return Err("sent another edition than was asked for".to_owned());
-            }
-            let number = edition.number();
-            let taken = self.standing.take_edition(edition);
-            let changed = taken.map_err(|error| format!("sent edition {number}, which is not valid: {error}"))?;
-            self.follow(changed, effects);
-        }
-        Ok(self.ask_editions(session, effects))
-    }
-
-    /// Asks for the next runs: governance logs first, because they decide which other logs are wanted.
-    fn ask_runs(&self, session: &mut Session, effects: &mut Vec<Effect>) -> Next {
-        for (stage, purpose) in [(Stage::Governance, Purpose::Governance), (Stage::Publications, Purpose::Publication)]
-        {
-            session.wants = self.news(session, purpose);
-            if !session.wants.is_empty() {
-                session.stage = stage;
-                ask_wants(session, effects);
-                return Next::Await;
-            }
-        }
-        self.ask_bodies(session, effects)
-    }
-
-    /// Logs of a purpose that the peer has more of, and that were not refused in this session.
-    fn news(&self, session: &Session, purpose: Purpose) -> VecDeque<Wanted> {
-        let Some(theirs) = &session.theirs else { return VecDeque::new() };
-        let wanted = |(key, log): (&PublicKey, &Log)| {
-            let until = session.until.get(key).copied().unwrap_or(u64::MAX).min(self.end(key, log));
-            let until = until.min(self.allowance(key, log));
-            let (next, to) = (log.size(), theirs.row(key).map_or(0, |row| row.size.min(until)));
-            (log.purpose() == purpose && to > next).then_some(Wanted { log: *key, next, to })
-        };
-        let heirs = theirs.rows.iter().filter(|_| purpose == Purpose::Governance).filter_map(|(key, row)| {
-            let log = *self.heir(key)?.key();
-            let to = row.size.min(session.until.get(&log).copied().unwrap_or(u64::MAX));
-            (to > 0).then_some(Wanted { log, next: 0, to })
-        });
-        heirs.chain(self.logs.iter().filter_map(wanted)).take(ASKED_MAX).collect()
-    }
-
-    fn on_chunk(
-        &mut self,
-        session: &mut Session,
-        chunk: &schema::Chunk,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Next, String> {
-        let asked = |want: &&mut Wanted| chunk.log == want.log.as_bytes() && chunk.from == want.next;
-        let Some(want) = session.wants.front_mut().filter(asked).filter(|_| !chunk.leaves.is_empty()) else {
-            return Err("sent a run that was not asked for".to_owned());
-        };
-        want.next += chunk.leaves.len() as u64;
-        let Wanted { log: key, next, to } = *want;
-        let allowed = self.room(&key).map_or(0, |log| self.allowance(&key, &log));
-        match self.verify(chunk) {
-            // Another log of the member came first, and its quota is for both.
-            Ok(run) if run.after().size() > allowed => session.end(&key, allowed),
-            Ok(run) => self.take(&Arc::new(run), effects),
-            // Another peer was faster; what is left of the range may still be news.
-            Err(RunError::Nothing) => {}
-            // A cut that we know and the peer may not, and whatever of the range comes after it.
-            Err(RunError::Ended(end)) => session.end(&key, end),
-            Err(RunError::Gap { held, .. }) => session.end(&key, held),
-            // True or false by records that the peer may have and we may not.
-            Err(error @ RunError::Open) => session.refuse(&key, &error.to_string()),
-            Err(error) => return Err(format!("sent a run of log {key} that does not verify: {error}")),
-        }
-        if next >= to.min(chunk.total) {
-            session.wants.pop_front();
-            if chunk.total < to {
-                // What a node holds never shrinks, so this is no race.
-                return Err(format!("holds {} entries of log {key} and said {to}", chunk.total));
-            }
-        }
-        Ok(if session.wants.is_empty() { self.ask_runs(session, effects) } else { Next::Await })
-    }
-
-    fn on_refusal(&self, session: &mut Session, reason: &str, effects: &mut Vec<Effect>) -> Result<Next, String> {
-        let reason: String = reason.chars().filter(|c| !c.is_control()).take(200).collect();
-        match session.stage {
-            Stage::Evidence => Err(session.wants.front().map(false_root).unwrap_or(reason)),
-            Stage::Governance | Stage::Publications => {
-                if let Some(want) = session.wants.pop_front() {
-                    session.refuse(&want.log, &reason);
-                }
-                Ok(if session.wants.is_empty() { self.ask_runs(session, effects) } else { Next::Await })
-            }
-            _ => {
-                session.refusals.push(reason);
-                Ok(Next::Done)
-            }
-        }
-    }
-
-    /// Offers the want list: every session does, also between equal frontiers. Each body is asked for once in a session, so
-    /// that those which this peer lacks too do not keep back the others.
-    fn ask_bodies(&self, session: &mut Session, effects: &mut Vec<Effect>) -> Next {
-        session.stage = Stage::Bodies;
-        for (key, log) in &self.logs {
-            let from = session.bodies_from.get(key).copied().unwrap_or(0);
-            let missing = log.missing().range(from..).map(|(index, _)| *index);
-            let indexes: Vec<u64> = missing.take(limits::WANT_BODIES_MAX).collect();
-            let (Some(first), Some(last)) = (indexes.first().copied(), indexes.last().copied()) else { continue };
-            session.bodies_asked.push_back(Asked { log: *key, first, last });
-            let want = schema::WantBodies { log: key.as_bytes().to_vec(), indexes };
-            effects.push(Effect::Ask(session.peer.clone(), Message::WantBodies(want)));
-            if session.bodies_asked.len() >= ASKED_MAX {
-                break;
-            }
-        }
-        if session.bodies_asked.is_empty() { Next::Done } else { Next::Await }
-    }
-
-    fn on_bodies(
-        &mut self,
-        session: &mut Session,
-        bodies: &schema::Bodies,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Next, String> {
-        let unasked = "sent bodies that were not asked for";
-        let asked = session.bodies_asked.pop_front().filter(|asked| bodies.log == asked.log.as_bytes());
-        let Asked { log: key, first, last } = asked.ok_or(unasked)?;
-        let mut next = first;
-        for sent in &bodies.bodies {
-            if !(next..=last).contains(&sent.index) {
-                return Err(unasked.to_owned());
-            }
-            next = sent.index + 1;
-            let entry = self.logs.get(&key).and_then(|log| log.missing().get(&sent.index).cloned());
-            match self.logs.get_mut(&key).and_then(|log| log.find(sent.index, &sent.body)) {
-                None => {}
-                Some(Ok(body)) => self.take_body(entry.as_ref(), body, effects),
-                Some(Err(error)) => {
-                    return Err(format!("sent a false body for entry {} of log {key}: {error}", sent.index));
-                }
-            }
-        }
-        // An answer may have been full after the last body it brought; one that brings none has none of those asked for.
-        session.bodies_from.insert(key, if bodies.bodies.is_empty() { last + 1 } else { next });
-        Ok(if session.bodies_asked.is_empty() { self.ask_bodies(session, effects) } else { Next::Await })
-    }
-
     fn settle(&mut self, now_ms: u64, session: &Session) {
         self.note_over(session);
         let ours = self.frontier();
@@ -931,61 +602,5 @@ impl Replica {
                 state.waiting = vec![why];
             }
         }
-    }
-}
-
-fn ask_wants(session: &Session, effects: &mut Vec<Effect>) {
-    for Wanted { log, next, to } in &session.wants {
-        let want = schema::Want { log: log.as_bytes().to_vec(), from: *next, to: *to };
-        effects.push(Effect::Ask(session.peer.clone(), Message::Want(want)));
-    }
-}
-
-fn false_root(want: &Wanted) -> String {
-    format!("claimed another root of log {} at size {} and showed none", want.log, want.to)
-}
-
-/// What a session does next.
-enum Next {
-    Await,
-    Done,
-}
-
-/// A gossiped entry that is in its checkpoint's tree, with its body if it came: true whatever records one holds.
-struct Announced {
-    leaf: Leaf,
-    path: Vec<Digest>,
-}
-
-impl Announced {
-    fn verify(gossip: schema::Gossip, checkpoint: &SignedCheckpoint) -> Option<Announced> {
-        let entry = Entry::parse_anywhere(&gossip.entry).ok()?;
-        if entry.log() != checkpoint.log() || gossip.path.len() > 64 {
-            return None;
-        }
-        let path: Vec<Digest> =
-            gossip.path.iter().map(|hash| Digest::try_from(hash.as_slice()).ok()).collect::<Option<_>>()?;
-        tree::verify_inclusion(&entry.digest(), entry.index(), checkpoint.size(), &path, checkpoint.root()).ok()?;
-        let body = match gossip.body {
-            frame if frame.is_empty() => None,
-            frame => Some(Body { bytes: body::unpack(&frame, &entry).ok()?, frame }),
-        };
-        Some(Announced { leaf: Leaf { entry, body }, path })
-    }
-}
-
-impl Session {
-    /// What the peer did not give is not asked of it again in this session, and the operator reads why.
-    fn refuse(&mut self, key: &PublicKey, words: &str) {
-        self.end(key, 0);
-        if self.refusals.len() < REFUSALS_MAX {
-            self.refusals.push(format!("{key}: {words}"));
-        }
-    }
-
-    /// Nothing of a log from `end` on is asked for in this session.
-    fn end(&mut self, key: &PublicKey, end: u64) {
-        let until = self.until.entry(*key).or_insert(end);
-        *until = end.min(*until);
     }
 }
