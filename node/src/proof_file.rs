@@ -81,6 +81,13 @@ pub enum ProofFileError {
     /// This replica does not hold everything up to the checkpoint yet.
     #[error("log {0} is still catching up here; try again when `comity status` says that it is in sync")]
     CatchingUp(PublicKey),
+    /// The charter does not have the key that it would rest on.
+    #[error(
+        "a proof file rests on the charter alone, and the charter does not have the identity key of {0} by which this was published: it came \
+         with an edition or a rotation. Cite the work instead; every node of the federation resolves that, and `comity explain` says \
+         why the key counts"
+    )]
+    NotInCharter(String),
     /// Not the file.
     #[error("this is not a {FORMAT} file: {0}")]
     Shape(String),
@@ -99,6 +106,10 @@ impl From<StoreError> for ProofFileError {
 pub fn make(library: &Library, name: &Name) -> Result<ProofFile, ProofFileError> {
     let (row, _, owner) = library.row(name)?;
     let identity = owner.open.identity_key;
+    let founder = library.view.standing.charter().member(&owner.open.member);
+    if founder.is_none_or(|founder| founder.identity_key != identity) {
+        return Err(ProofFileError::NotInCharter(owner.open.member));
+    }
     let desk = library.view.standing.delegation(&owner.log, &identity);
     let delegated = desk.map(|desk| desk.index).ok_or(ProofFileError::CatchingUp(identity))?;
     let item = |log: &PublicKey, index: u64| item(&library.reader, &library.view, log, index);
