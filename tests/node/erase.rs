@@ -164,7 +164,8 @@ fn killed_between_the_record_and_the_overwriting_a_start_does_it_again() {
         assert!(!holds(&folder, tail), "nothing of it is left");
         let report = federation.audit("KE-LC01");
         assert_eq!((&report["unfinished_erasures"], &report["healed_bytes"]), (&json!(0), &json!(0)), "{report}");
-        federation.audit_all(&["FI", "KE-LC01"]);
+        // Kenya listens at a new address and may be just telling it.
+        federation.audit("FI");
     }
 }
 
@@ -255,7 +256,9 @@ fn what_damage_took_of_an_erased_entry_comes_again_without_its_text() {
     wait_until("it has met Finland", || kenya.status()["sync"].to_string().contains("in sync with 1"));
     is_erased(&kenya, "FI/secret");
     assert!(!holds(&folder, &packed));
-    federation.audit_all(&["FI", "KE-LC01"]);
+    // Each by itself: Kenya listens at a new address and may be just telling it.
+    federation.audit("FI");
+    federation.audit("KE-LC01");
 }
 
 #[test]
