@@ -30,7 +30,7 @@ use crate::schema;
 
 const TYPE_LINE: &str = "comity-edition/v1";
 
-/// One list of members, with the signature lines that were found true. Two with one digest are equal, whoever's lines they bear.
+/// One list of members, with the signature lines that were found true. Two with one digest are equal, whosever lines they bear.
 #[derive(Clone)]
 pub struct Edition {
     number: u64,
