@@ -44,10 +44,9 @@ pub fn sync(replica: &mut Replica, records: &Records, frontier: &Frontier) -> Di
             Answer::One(answer) => hear(answer),
             Answer::Broken(what) => panic!("{what}"),
             Answer::Range(want) => {
-                let log = proto::key::PublicKey::from_bytes(&want.log).unwrap();
                 let mut from = want.from;
                 while from < want.to {
-                    let chunk = serve::chunk(records, &log, from, want.to).unwrap();
+                    let chunk = serve::chunk(records, &want, from).unwrap();
                     let Message::Chunk(sent) = &chunk else { panic!("refused") };
                     from += sent.leaves.len() as u64;
                     hear(chunk);

@@ -3,25 +3,29 @@
 //! It opens neither sled nor the index and asks the node nothing. It may run beside a running node: what is being written at
 //! that moment is an unfinished tail, not damage.
 
+mod log_state;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use prost::Message;
-use proto::body::{self, Open, Purpose};
+use proto::body::{Open, Purpose};
 use proto::charter::Charter;
 use proto::digest::Digest;
 use proto::edition::Edition;
 use proto::entry::Entry;
-use proto::erasure::{self as erasing, Cause, Erasure};
+use proto::erasure::Cause;
+use proto::fork::Fork;
 use proto::key::PublicKey;
-use proto::log::{Admission, Closing};
+use proto::log::Admission;
+use proto::rewind::Rewind;
 use proto::schema;
 use proto::standing::Standing;
-use proto::tree::Compact;
 use serde::Serialize;
 use thiserror::Error;
 
+use self::log_state::LogState;
 use crate::erasure;
 use crate::frame::{self, unplace};
 use crate::segments::{Cursor, Replayed, SegmentError, SegmentReader};
@@ -44,6 +48,10 @@ pub struct Report {
     pub erased_bodies: u64,
     /// Erased bodies that are still on the disk: a crash came in between, and the next start overwrites them.
     pub unfinished_erasures: u64,
+    /// Logs of which the proof of a fork is kept.
+    pub forked_logs: u64,
+    /// Entries that were set aside because the cut of their log is on another branch; they count in no other number.
+    pub set_aside: u64,
     /// Bytes of an unfinished write at the very end; the next start cuts them off.
     pub unfinished_bytes: u64,
     /// SHA-256 over (key, size, root) of every log: equal on replicas that hold the same.
@@ -84,32 +92,13 @@ struct Notes {
 #[error(transparent)]
 pub struct AuditError(#[from] SegmentError);
 
-#[derive(Default)]
-struct LogState {
-    tree: Compact,
-    /// Digests of the entries that a closing verified.
-    verified: Vec<Digest>,
-    /// Entries since the last closing.
-    open_run: Vec<Entry>,
-    /// Index -> entry of which no body was seen.
-    missing: BTreeMap<u64, Entry>,
-    opening: Option<Open>,
-    governance: Vec<(u32, Vec<u8>)>,
-    /// Index -> why its body was erased or is denied.
-    erased: BTreeMap<u64, Erasure>,
-    /// Indexes of bodies that were overwritten.
-    blank: BTreeSet<u64>,
-    /// What withdrawals of this log erase.
-    demanded: Vec<Erasure>,
-    pending_bodies: BTreeMap<u64, Vec<u8>>,
-}
-
 /// Audits the store below a data folder.
 pub fn audit(store: &Path, charter: &Arc<Charter>) -> Result<Report, AuditError> {
     let mut logs: BTreeMap<PublicKey, LogState> = BTreeMap::new();
     let federation = charter.id();
     let mut notes = Notes::default();
     let mut editions: Vec<(String, schema::EditionNote)> = Vec::new();
+    let mut forks: Vec<Arc<Fork>> = Vec::new();
     let mut tail: Option<frame::Damage> = None;
     let segments = SegmentReader::new(&store.join("segments"));
     for item in segments.replay(Default::default(), None) {
@@ -162,6 +151,20 @@ pub fn audit(store: &Path, charter: &Arc<Charter>) -> Result<Report, AuditError>
                 Ok(edition) => editions.push((at, edition)),
                 Err(error) => notes.finding(format!("{at}: an edition that does not decode: {error}")),
             },
+            frame::FORK => match schema::Fork::decode(frame.payload.as_slice()) {
+                Ok(wire) => match Fork::from_wire(&federation, &wire) {
+                    Ok(fork) => forks.push(Arc::new(fork)),
+                    Err(error) => notes.finding(format!("{at}: {error}")),
+                },
+                Err(error) => notes.finding(format!("{at}: a fork that does not decode: {error}")),
+            },
+            frame::REWIND => match schema::Rewind::decode(frame.payload.as_slice()) {
+                Ok(wire) => match Rewind::from_wire(&federation, &wire) {
+                    Ok(rewind) => logs.entry(rewind.cut.log).or_default().on_rewind(&rewind, &at, &mut notes),
+                    Err(error) => notes.finding(format!("{at}: {error}")),
+                },
+                Err(error) => notes.finding(format!("{at}: {error}")),
+            },
             frame::LOCAL => notes.seen.extend(frame::Damage::read(&frame.payload)),
             other => notes.finding(format!("{at}: a record of the unknown kind {other}")),
         }
@@ -181,7 +184,7 @@ pub fn audit(store: &Path, charter: &Arc<Charter>) -> Result<Report, AuditError>
         notes.findings.push(finding);
     }
     notes.report.unfinished_erasures += torn;
-    conclude(charter, &editions, &logs, &mut notes);
+    conclude(charter, &editions, &forks, &logs, &mut notes);
     Ok(notes.report)
 }
 
@@ -205,116 +208,6 @@ fn unfinished(segments: &SegmentReader, logs: &BTreeMap<PublicKey, LogState>) ->
 impl Notes {
     fn finding(&mut self, words: String) {
         self.findings.push(Finding { words, mended_by: Mend::Nothing });
-    }
-}
-
-impl LogState {
-    fn on_entry(&mut self, entry: Entry) {
-        let follows =
-            self.open_run.last().map_or(entry.index() <= self.tree.size(), |last| last.index() + 1 == entry.index());
-        if !follows {
-            // A run that a crash left unclosed; it was never acknowledged, and what follows begins anew.
-            self.open_run.clear();
-        }
-        self.pending_bodies.retain(|index, _| *index < entry.index());
-        self.open_run.push(entry);
-    }
-
-    fn on_body(&mut self, index: u64, packed: &[u8], kind: u8, at: &str, notes: &mut Notes) {
-        let late = kind == frame::LATE_BODY;
-        let of =
-            if late { self.missing.get(&index) } else { self.open_run.iter().find(|entry| entry.index() == index) };
-        match of.map(|entry| body::unpack(packed, entry)) {
-            Some(Ok(bytes)) if late => {
-                if let Some(entry) = self.missing.remove(&index) {
-                    self.demanded.extend(erasing::demanded(&entry, &bytes));
-                }
-                self.blank.remove(&index);
-                if self.erased.remove(&index).is_some_and(|erasure| erasure.cause != Cause::Denial) {
-                    notes.finding(format!("{at}: the body of entry {index} was erased, and stored again"));
-                }
-                notes.report.bodies += 1;
-            }
-            Some(Ok(bytes)) => {
-                self.pending_bodies.insert(index, bytes);
-            }
-            Some(Err(error)) => notes.finding(format!("{at}: body of entry {index}: {error}")),
-            // Twice the same body, or one of a run that was never closed: harmless.
-            None => {}
-        }
-    }
-
-    fn on_closing(
-        &mut self,
-        federation: &Digest,
-        log: &PublicKey,
-        size: u64,
-        wire: &[u8],
-        at: &str,
-        notes: &mut Notes,
-    ) {
-        let run = std::mem::take(&mut self.open_run);
-        let bodies = std::mem::take(&mut self.pending_bodies);
-        let mut after = self.tree.clone();
-        for entry in &run {
-            // A record that was fetched again after damage must be the very same: an index is never used twice.
-            match self.verified.get(entry.index() as usize) {
-                Some(digest) if *digest != entry.digest() => {
-                    notes.finding(format!("{at}: log {log} holds two different entries {}", entry.index()));
-                    return;
-                }
-                Some(_) => {}
-                None => after.push(entry.digest(), |_, _, _| {}),
-            }
-        }
-        let fresh: Vec<&Entry> = run.iter().filter(|entry| entry.index() >= self.tree.size()).collect();
-        if after.size() != size || fresh.iter().zip(self.tree.size()..).any(|(entry, index)| entry.index() != index) {
-            let held = self.tree.size();
-            let words = format!("{at}: the run of log {log} up to {size} does not follow the {held} held");
-            notes.findings.push(Finding { words, mended_by: Mend::Log(*log, size) });
-            return;
-        }
-        let closing = schema::Closing::decode(wire).ok();
-        let verified = closing.map(|wire| Closing::verify(federation, &wire, log, &after));
-        if !matches!(verified, Some(Ok(_))) {
-            let why = verified
-                .and_then(Result::err)
-                .map_or_else(|| "it does not decode".to_owned(), |error| error.to_string());
-            notes.finding(format!("{at}: the closing of log {log} at {size}: {why}"));
-            return;
-        }
-        // As the store does: without its body neither entry 0 nor a governance entry exists, and sync fetches both.
-        let is_governance = |open: &Open| open.purpose == Purpose::Governance;
-        let governs = match bodies.get(&0).filter(|_| self.opening.is_none()).map(|bytes| Open::parse(bytes)) {
-            Some(open) => open.as_ref().is_some_and(is_governance),
-            None => self.opening.as_ref().is_some_and(is_governance),
-        };
-        let needs_body = |entry: &&&Entry| entry.index() == 0 || governs;
-        if let Some(entry) = fresh.iter().filter(needs_body).find(|entry| !bodies.contains_key(&entry.index())) {
-            let words = format!("{at}: entry {} of log {log} is without the body it cannot be without", entry.index());
-            notes.findings.push(Finding { words, mended_by: Mend::Log(*log, size) });
-            return;
-        }
-        for entry in fresh {
-            notes.report.entries += 1;
-            self.verified.push(entry.digest());
-            match bodies.get(&entry.index()) {
-                Some(bytes) => {
-                    notes.report.bodies += 1;
-                    self.demanded.extend(erasing::demanded(entry, bytes));
-                    if entry.index() == 0 {
-                        self.opening = Open::parse(bytes);
-                    }
-                    if self.opening.as_ref().is_some_and(|open| open.purpose == Purpose::Governance) {
-                        self.governance.push((entry.kind(), bytes.clone()));
-                    }
-                }
-                None => {
-                    self.missing.insert(entry.index(), entry.clone());
-                }
-            }
-        }
-        self.tree = after;
     }
 }
 
@@ -344,6 +237,7 @@ fn check_erasures(logs: &BTreeMap<PublicKey, LogState>, notes: &mut Notes) {
 fn conclude(
     charter: &Arc<Charter>,
     editions: &[(String, schema::EditionNote)],
+    forks: &[Arc<Fork>],
     logs: &BTreeMap<PublicKey, LogState>,
     notes: &mut Notes,
 ) {
@@ -355,6 +249,10 @@ fn conclude(
             notes.finding(format!("{at}: edition: {error}"));
         }
     }
+    for fork in forks {
+        standing.take_fork(fork.clone());
+    }
+    notes.report.forked_logs = standing.forks().len() as u64;
     for (key, log) in logs {
         for (index, (kind, body)) in (0u64..).zip(&log.governance) {
             standing.on_governance(key, index, *kind, body);
@@ -398,9 +296,13 @@ fn conclude(
     }
 }
 
-/// Whether the records make the key known as its entry 0 says, or did before a cut in its member's governance took that back.
+/// Whether the records make the key known as its entry 0 says, or did before a cut or a fork in its member's governance took that
+/// back.
 fn is_let_in(standing: &Standing, key: &PublicKey, open: &Open) -> bool {
     let chains = || standing.lines().iter().filter_map(|line| line.chain(&open.member));
-    let taken_back = || chains().any(|chain| chain.links().iter().any(|link| link.cut.is_some()));
+    let taken_back = || {
+        let is_forked = standing.forks().contains_key(&open.identity_key);
+        is_forked || chains().any(|chain| chain.links().iter().any(|link| link.cut.is_some()))
+    };
     standing.admission(key, open) != Admission::Refused || taken_back()
 }

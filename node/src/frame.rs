@@ -21,10 +21,14 @@ pub const ERASED: u8 = 7;
 
 /// An edition's finished note, with the keys of signers who used those that they had committed to: an `EditionNote`.
 pub const EDITION: u8 = 8;
+/// The proof of a fork: a `Fork`.
+pub const FORK: u8 = 9;
+/// Entries are set aside, because the cut of their log is on another branch: a `Rewind`.
+pub const REWIND: u8 = 10;
 
 /// Whether a torn tail may end after a frame of this kind.
 pub fn is_boundary(kind: u8) -> bool {
-    matches!(kind, CLOSING | LATE_BODY | LOCAL | ERASURE | EDITION)
+    matches!(kind, CLOSING | LATE_BODY | LOCAL | ERASURE | EDITION | FORK | REWIND)
 }
 
 /// The payload of a record that belongs to a place in a log: log key, index (or size, for a closing), and its bytes.

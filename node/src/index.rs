@@ -201,7 +201,7 @@ impl Index {
         Ok((Index { new: true, ..index }, Opened { cursor: 0, rebuilt: Some(reason) }))
     }
 
-    /// Begins anew, at the next [`Index::open`], what was made while something else was hidden: `mark` says what is by now.
+    /// Begins anew, at the next [`Index::open`], what was made while something else was hidden or stood: `mark` says what is now.
     pub fn made_for(path: &Path, mark: &str) -> Result<(), IndexError> {
         let file = path.with_extension("hidden");
         if fs::read_to_string(&file).unwrap_or_default() == mark {
@@ -210,6 +210,12 @@ impl Index {
         if path.exists() {
             fs::remove_dir_all(path).map_err(|error| failed(path, error))?;
         }
+        fs::write(&file, mark).map_err(|error| failed(&file, error))
+    }
+
+    /// Notes that what was committed is made for another mark. A crash before it costs a rebuild.
+    pub fn mark(&self, mark: &str) -> Result<(), IndexError> {
+        let file = self.path.with_extension("hidden");
         fs::write(&file, mark).map_err(|error| failed(&file, error))
     }
 

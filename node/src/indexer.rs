@@ -12,10 +12,12 @@ use proto::schema::{self, Kind};
 use thiserror::Error;
 use tokio::sync::watch;
 
+use crate::ends::Ends;
 use crate::front_matter::FrontMatter;
 use crate::index::{self, Card, Index, IndexError};
 use crate::keeper::View;
 use crate::markdown;
+use crate::policy::LocalPolicy;
 use crate::reader::Reader;
 use crate::rows::{Says, StoreError, WorkRow, fold};
 use crate::segments::SegmentError;
@@ -41,8 +43,30 @@ pub enum IndexerError {
     Index(#[from] IndexError),
 }
 
+/// What is not to be found though it is held.
+#[derive(Clone, Copy)]
+pub struct Scope<'a> {
+    /// What the operator hides.
+    pub hidden: &'a Selection,
+    /// Where logs end.
+    pub ends: &'a Ends,
+}
+
+impl<'a> Scope<'a> {
+    /// As it is now.
+    pub fn of(view: &'a View) -> Scope<'a> {
+        Scope { hidden: &view.policy.hidden, ends: &view.ends }
+    }
+
+    /// What tells it apart from another.
+    pub fn mark(&self, policy: &LocalPolicy) -> String {
+        policy.hidden_mark() + &self.ends.mark()
+    }
+}
+
 /// Indexes what arrived after `cursor` and is not hidden, at most one portion, and returns the new cursor. Nothing is committed.
-pub fn step(reader: &Reader, index: &mut Index, cursor: u64, hidden: &Selection) -> Result<u64, IndexerError> {
+pub fn step(reader: &Reader, index: &mut Index, cursor: u64, scope: Scope<'_>) -> Result<u64, IndexerError> {
+    let Scope { hidden, ends } = scope;
     let arrivals = reader.arrivals(cursor, ARRIVALS_AT_ONCE)?;
     let mut owners: HashMap<u32, Option<(PublicKey, String)>> = HashMap::new();
     for (arrival, log, place) in &arrivals {
@@ -64,7 +88,7 @@ pub fn step(reader: &Reader, index: &mut Index, cursor: u64, hidden: &Selection)
             if let Some(work) = erased.map(|was| format!("{member}/{}", was.slug)) {
                 index.erase(&work);
                 // A version that still stands may be held.
-                let rows = reader.work(&work)?;
+                let rows = reader.standing_work(&work, ends)?;
                 let card = card(reader, &work, &rows, None)?;
                 if let Some(card) = card.filter(|_| !hidden.names(&member, &key, &work)) {
                     index.add(&card)?;
@@ -77,7 +101,7 @@ pub fn step(reader: &Reader, index: &mut Index, cursor: u64, hidden: &Selection)
         if hidden.names(&member, &key, &work) {
             continue;
         }
-        let rows = reader.work(&work)?;
+        let rows = reader.standing_work(&work, ends)?;
         // In an index that began empty, the first and only that is known of a work cannot be yet. An older one may have it from
         // before a disk lost it, and it came again.
         let first = index.is_new() && rows.len() == 1 && kept.arrival == *arrival;
@@ -100,11 +124,26 @@ struct Read {
     publication: schema::Publication,
 }
 
+/// Indexes anew what stands now and did not, or the reverse. Nothing is committed.
+fn follow(reader: &Reader, index: &mut Index, before: &Ends, scope: Scope<'_>) -> Result<(), IndexerError> {
+    for (log, from) in scope.ends.moved(before) {
+        for work in reader.works_from(&log, from)? {
+            index.remove(&work);
+            let card = card(reader, &work, &reader.standing_work(&work, scope.ends)?, None)?;
+            let member = work.split('/').next().unwrap_or_default();
+            if let Some(card) = card.filter(|_| !scope.hidden.names(member, &log, &work)) {
+                index.add(&card)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Indexes everything there is and commits.
-pub fn catch_up(reader: &Reader, index: &mut Index, mut cursor: u64, hidden: &Selection) -> Result<u64, IndexerError> {
+pub fn catch_up(reader: &Reader, index: &mut Index, mut cursor: u64, scope: Scope<'_>) -> Result<u64, IndexerError> {
     let before = cursor;
     loop {
-        let next = step(reader, index, cursor, hidden)?;
+        let next = step(reader, index, cursor, scope)?;
         if next == cursor {
             break;
         }
@@ -168,18 +207,28 @@ pub fn spawn(
 ) -> std::io::Result<JoinHandle<()>> {
     let mut follow = move || -> Result<(), IndexerError> {
         let (mut committed, mut last) = (cursor, Instant::now());
-        let policy = changes.borrow().policy.clone();
+        let mut view = changes.borrow().clone();
+        let mut has_moved = false;
         loop {
-            let next = step(&reader, &mut index, cursor, &policy.hidden)?;
+            let now = changes.borrow_and_update().clone();
+            if now.ends != view.ends {
+                follow(&reader, &mut index, &view.ends, Scope::of(&now))?;
+                has_moved = true;
+            }
+            view = now;
+            let next = step(&reader, &mut index, cursor, Scope::of(&view))?;
             let idle = next == cursor;
             cursor = next;
             let due = last.elapsed() >= if idle { COMMIT_EVERY } else { COMMIT_BEHIND_EVERY };
-            if cursor > committed && (due || idle) {
+            if (cursor > committed || has_moved) && (due || idle) {
                 if !due {
                     std::thread::sleep(COMMIT_EVERY.saturating_sub(last.elapsed()));
-                    cursor = step(&reader, &mut index, cursor, &policy.hidden)?;
+                    cursor = step(&reader, &mut index, cursor, Scope::of(&view))?;
                 }
                 index.commit(cursor)?;
+                if std::mem::take(&mut has_moved) {
+                    index.mark(&Scope::of(&view).mark(&view.policy))?;
+                }
                 (committed, last) = (cursor, Instant::now());
             } else if idle && futures::executor::block_on(changes.changed()).is_err() {
                 return Ok(());

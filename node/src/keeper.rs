@@ -17,6 +17,7 @@ use proto::digest::Digest;
 use proto::frontier::Frontier;
 use proto::key::{PublicKey, SecretKey};
 use proto::limits;
+use proto::look::{Look, Sight};
 use proto::replica::{Effect, Input, OverQuota, PeerState, Record, Replica, WriteError};
 use proto::schema::{self, Kind};
 use proto::session::Peer;
@@ -28,6 +29,7 @@ use self::denying::{lift, policy};
 use crate::acts;
 use crate::config::{Config, ConfigError, Folder, MemberConfig};
 use crate::disk::{self, DataFolder, DiskError};
+use crate::ends::Ends;
 use crate::fence::{Fence, FenceError};
 use crate::keystore::{self, KeyError, KeyName, Secrets};
 use crate::own_logs::{OwnLogs, OwnLogsError, Source};
@@ -132,6 +134,8 @@ pub struct View {
     pub frontier: Arc<Frontier>,
     /// Who may speak.
     pub standing: Arc<Standing>,
+    /// Logs of which not everything stands that is held.
+    pub ends: Arc<Ends>,
     /// Numbers.
     pub counts: Counts,
     /// Bodies that are wanted.
@@ -153,6 +157,7 @@ impl PartialEq for View {
         // Frontier and standing are made anew when they change, and only then.
         Arc::ptr_eq(&self.frontier, &other.frontier)
             && Arc::ptr_eq(&self.standing, &other.standing)
+            && self.ends == other.ends
             && self.counts == other.counts
             && self.missing_bodies == other.missing_bodies
             && self.peers == other.peers
@@ -183,6 +188,9 @@ pub struct Keeper {
     learned: Vec<schema::Address>,
     standing: Arc<Standing>,
     frontier: Arc<Frontier>,
+    ends: Arc<Ends>,
+    /// Works held that do not stand because of them, less those that stand because of them.
+    beyond: i64,
     policy: Arc<LocalPolicy>,
 }
 
@@ -241,17 +249,24 @@ impl Keeper {
                 opened.notes.push(format!("an edition on disk is not taken: {error}; a sync brings what is missing"));
             }
         }
+        store.forks(&federation)?.into_iter().for_each(|fork| replica.resume_fork(fork));
         for (key, log, bodies) in store.logs()? {
             replica.resume(key, log, &bodies);
         }
-        let asked = replica.resumed();
-        answer(&mut replica, &store, asked);
+        for effect in replica.resumed() {
+            if let Effect::Look(look) = effect {
+                // A root found changes a row, and leads to nothing else before there are peers.
+                let _ = replica.handle(now_ms(), Input::Seen(look, seen(&store, &federation, look)?));
+            }
+        }
         let mut keeper = Keeper {
             _lock: lock,
             folder: folder.clone(),
             federation,
             standing: Arc::new(replica.standing().clone()),
             frontier: Arc::new(replica.frontier()),
+            ends: Arc::default(),
+            beyond: 0,
             replica,
             store,
             own: OwnLogs::new(fence, config.member.as_ref().map(|member| member.code.clone())),
@@ -261,6 +276,7 @@ impl Keeper {
             learned: Vec::new(),
             policy: Arc::new(policy),
         };
+        keeper.renew_ends()?;
         keeper.settle_erasures()?;
         keeper.deny_held()?;
         keeper.take_keys(desk, secrets, writing, &mut opened.notes)?;
@@ -289,10 +305,13 @@ impl Keeper {
         if !self.has_room() {
             recovering.push("the disk is full: nothing new is taken until some space is freed".to_owned());
         }
+        let mut counts = self.store.counts();
+        counts.documents = counts.documents.saturating_add_signed(-self.beyond);
         View {
             frontier: self.frontier.clone(),
             standing: self.standing.clone(),
-            counts: self.store.counts(),
+            ends: self.ends.clone(),
+            counts,
             missing_bodies: self.replica.missing_bodies(),
             peers: self.replica.peers().clone(),
             recovering,
@@ -305,26 +324,36 @@ impl Keeper {
     /// One turn: every input judged, one fsync for all, then what may be spoken. A refused write changes nothing and is told.
     pub fn turn(&mut self, inputs: Vec<Input>) -> Result<(Vec<Effect>, Vec<WriteError>), KeeperError> {
         let now = now_ms();
-        let (mut spoken, mut kept, mut asked, mut refused) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for input in inputs {
-            self.own.hear(&input, &self.replica, &self.store, &self.frontier);
-            let source = Source::of(&input);
-            match self.replica.handle(now, input) {
-                Ok(effects) => {
-                    self.own.follow(&source, &effects)?;
-                    for effect in effects {
-                        match effect {
-                            Effect::Keep(record) => kept.push(record),
-                            Effect::FindRoot { .. } => asked.push(effect),
-                            other => spoken.push(other),
+        let (mut spoken, mut refused, mut has_looked) = (Vec::new(), Vec::new(), false);
+        let mut inputs: Vec<(Source, Input)> = inputs.into_iter().map(|input| (Source::of(&input), input)).collect();
+        while !inputs.is_empty() {
+            let (mut kept, mut asked) = (Vec::new(), Vec::new());
+            for (source, input) in inputs {
+                self.own.hear(&input, &self.replica, &self.store, &self.frontier);
+                match self.replica.handle(now, input) {
+                    Ok(effects) => {
+                        self.own.follow(&source, &effects, &self.replica)?;
+                        for effect in effects {
+                            match effect {
+                                Effect::Keep(record) => kept.push(record),
+                                Effect::Look(look) => asked.push((source.clone(), look)),
+                                other => spoken.push(other),
+                            }
                         }
                     }
+                    Err(error) => refused.push(error),
                 }
-                Err(error) => refused.push(error),
             }
+            if !kept.is_empty() {
+                self.keep(now, &kept)?;
+            }
+            // What the replica wants to know of its records, those just kept included, is its next input.
+            let seen = |(source, look)| Ok((source, Input::Seen(look, seen(&self.store, &self.federation, look)?)));
+            inputs = asked.into_iter().map(seen).collect::<Result<_, KeeperError>>()?;
+            has_looked |= !inputs.is_empty();
         }
-        if !kept.is_empty() {
-            self.keep(now, &kept, asked)?;
+        if has_looked {
+            self.renew_frontier()?; // a root that was found changes a row, though nothing was kept
         }
         spoken.extend(self.own.settle_claims(&self.replica));
         if self.own.end_recovery(&self.replica, &mut self.store, now, &self.frontier)? {
@@ -347,7 +376,7 @@ impl Keeper {
                 return Err(PublishError::Twice(publication.slug));
             }
             let work = format!("{member}/{}", publication.slug);
-            let rows = self.store.reader().standing_work(&work, &self.frontier).map_err(failed)?;
+            let rows = self.store.reader().standing_work(&work, &self.ends).map_err(failed)?;
             let state = fold(&rows);
             if let Some(version) = self.same(&rows, &state, kind, &publication)? {
                 published.push(Published { work, version, changed: false });
@@ -368,7 +397,7 @@ impl Keeper {
     pub fn withdraw(&mut self, slug: &str, reason: &str, erase: bool) -> Result<(String, Vec<Effect>), PublishError> {
         let member = self.may_write()?;
         let work = format!("{member}/{slug}");
-        let rows = self.store.reader().standing_work(&work, &self.frontier).map_err(failed)?;
+        let rows = self.store.reader().standing_work(&work, &self.ends).map_err(failed)?;
         let state = fold(&rows);
         let mut named: Vec<(Digest, Option<schema::Erase>)> = match (erase, &state.withdrawn) {
             (true, _) => self.places(&rows)?.into_iter().map(|(digest, place)| (digest, Some(place))).collect(),
@@ -598,53 +627,62 @@ impl Keeper {
         Ok((before == *publication).then_some(current.number))
     }
 
-    /// Makes records durable and visible. What is erased is looked up among what is applied, so it comes after all else. `asked`
-    /// is what the replica wants to know of them then: only records lead to it.
-    fn keep(&mut self, now: u64, records: &[Record], asked: Vec<Effect>) -> Result<(), KeeperError> {
+    /// Makes records durable and visible. What is erased is looked up among what is applied, so it comes after all else.
+    fn keep(&mut self, now: u64, records: &[Record]) -> Result<(), KeeperError> {
         let is_erasure = |record: &Record| matches!(record, Record::Erasure(_));
         if !records.iter().any(is_erasure) {
-            return self.keep_alike(now, records, asked);
+            return self.keep_alike(now, records);
         }
         let (erasures, others): (Vec<Record>, Vec<Record>) = records.iter().cloned().partition(is_erasure);
         if !others.is_empty() {
-            self.keep_alike(now, &others, asked)?;
+            self.keep_alike(now, &others)?;
         }
-        self.keep_alike(now, &erasures, Vec::new())
+        self.keep_alike(now, &erasures)
     }
 
-    fn keep_alike(&mut self, now: u64, records: &[Record], asked: Vec<Effect>) -> Result<(), KeeperError> {
+    fn keep_alike(&mut self, now: u64, records: &[Record]) -> Result<(), KeeperError> {
         let appended = self.store.append(now, records)?;
         self.own.mark(records, &self.replica)?;
         self.store.apply(appended)?;
-        answer(&mut self.replica, &self.store, asked);
-        self.frontier = Arc::new(self.replica.frontier());
         self.learned.extend(addresses(records));
         let governed = |record: &Record| match record {
             Record::Run(run) => self.replica.log(run.log()).is_some_and(|log| log.purpose() == Purpose::Governance),
             Record::Body { .. } | Record::Erasure(_) => false,
-            Record::Edition(_) => true,
+            Record::Edition(_) | Record::Fork(_) | Record::Rewind(_) => true,
         };
         if records.iter().any(governed) {
             self.standing = Arc::new(self.replica.standing().clone());
+        }
+        self.renew_frontier()
+    }
+
+    fn renew_frontier(&mut self) -> Result<(), KeeperError> {
+        let frontier = self.replica.frontier();
+        if frontier != *self.frontier {
+            self.frontier = Arc::new(frontier);
+        }
+        self.renew_ends()
+    }
+
+    fn renew_ends(&mut self) -> Result<(), KeeperError> {
+        let ends = self.store.ends(&self.frontier);
+        if ends != *self.ends {
+            self.beyond = self.store.reader().beyond(&ends)?;
+            self.ends = Arc::new(ends);
         }
         Ok(())
     }
 }
 
-/// Tells the replica the roots that it asked for.
-fn answer(replica: &mut Replica, store: &Store, asked: Vec<Effect>) {
-    for effect in asked {
-        let Effect::FindRoot { log, size } = effect else { continue };
-        let Some(root) = store.root_at(&log, size) else { continue };
-        // A root found changes a row and leads to nothing else.
-        let _ = replica.handle(now_ms(), Input::RootFound { log, size, root });
-    }
+/// What the replica wants to know of its own records.
+fn seen(store: &Store, federation: &Digest, look: Look) -> Result<Sight, StoreError> {
+    look.at(&store.reader().archive(*federation))
 }
 
 fn addresses(records: &[Record]) -> impl Iterator<Item = schema::Address> {
     let runs = records.iter().filter_map(|record| match record {
         Record::Run(run) => Some(run.leaves()),
-        Record::Body { .. } | Record::Erasure(_) | Record::Edition(_) => None,
+        _ => None,
     });
     runs.flatten().filter_map(|leaf| {
         let body = leaf.body.as_ref().filter(|_| leaf.entry.kind() == Kind::Address as u32)?;

@@ -12,6 +12,7 @@ pub mod conduct;
 pub mod config;
 pub mod disk;
 pub mod document;
+pub mod ends;
 pub mod engine;
 pub mod erasure;
 pub mod explain;

@@ -98,7 +98,7 @@ impl Library {
 
     /// One version of a work; the current one unless a version is named.
     pub fn document(&self, name: &Name) -> Result<views::Document, LibraryError> {
-        let rows = self.reader.standing_work(&name.work, &self.view.frontier)?;
+        let rows = self.reader.standing_work(&name.work, &self.view.ends)?;
         let state = fold(&rows);
         self.shown(name, &rows)?;
         let row = self.choose(name, &rows, &state).ok_or_else(|| absent(name, &rows, &state))?;
@@ -127,7 +127,7 @@ impl Library {
 
     /// All versions of a work.
     pub fn history(&self, name: &Name) -> Result<views::History, LibraryError> {
-        let rows = self.reader.standing_work(&name.work, &self.view.frontier)?;
+        let rows = self.reader.standing_work(&name.work, &self.view.ends)?;
         if rows.is_empty() {
             return Err(LibraryError::NotFound(name.work.clone()));
         }
@@ -245,7 +245,7 @@ impl Library {
     /// The row that a name means, with its entry and its log's owner, for a proof.
     pub fn row(&self, name: &Name) -> Result<(WorkRow, Kept, Owner), LibraryError> {
         let missing = || LibraryError::NotFound(name.work.clone());
-        let rows = self.reader.standing_work(&name.work, &self.view.frontier)?;
+        let rows = self.reader.standing_work(&name.work, &self.view.ends)?;
         self.shown(name, &rows)?;
         let row = self.choose(name, &rows, &fold(&rows)).ok_or_else(missing)?;
         let kept = self.reader.entry(row.log, row.index)?.ok_or_else(missing)?;
@@ -277,7 +277,7 @@ impl Library {
     }
 
     fn hit(&self, work: &str, terms: &[String]) -> Result<Option<views::Hit>, LibraryError> {
-        let rows = self.reader.standing_work(work, &self.view.frontier)?;
+        let rows = self.reader.standing_work(work, &self.view.ends)?;
         let state = fold(&rows);
         let Some(current) = state.current.first() else { return Ok(None) };
         let Some(row) = rows.iter().find(|row| row.digest == current.digest) else { return Ok(None) };

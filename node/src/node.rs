@@ -431,7 +431,7 @@ async fn speak(mut effects: mpsc::Receiver<Spoken>, network: Network, inbox: mps
         };
         match effect {
             // The keeper's own, done before anything is spoken.
-            Effect::Keep(_) | Effect::FindRoot { .. } => {}
+            Effect::Keep(_) | Effect::Look(_) => {}
             Effect::Announce(bytes) => network.publish(bytes).await,
             Effect::Judge { id, verdict, .. } => network.verdict(id, verdict).await,
             Effect::Penalize { peer, fault } => network.penalize(peer, fault).await,

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 
+use proto::fork::Fork;
 use proto::frontier::{Claim, Frontier};
 use proto::key::PublicKey;
 use proto::log::Run;
@@ -49,6 +50,7 @@ pub struct OwnLogs {
 }
 
 /// From whom an input came, and whether it is an answer on a sync of ours.
+#[derive(Clone)]
 pub struct Source {
     peer: Option<Peer>,
     is_answer: bool,
@@ -123,7 +125,8 @@ impl OwnLogs {
         override_fence: bool,
     ) -> Result<(), OwnLogsError> {
         let noted = self.fence.doubt()?;
-        for log in self.logs.clone() {
+        let written: Vec<PublicKey> = self.logs.iter().filter(|log| self.is_written(log, replica)).copied().collect();
+        for log in written {
             let size = held(replica, &log);
             let verdict = self.fence.judge(&log, size, |size| store.root_at(&log, size))?;
             let why = match (&noted, verdict) {
@@ -153,7 +156,7 @@ impl OwnLogs {
     pub fn mark(&self, records: &[Record], replica: &Replica) -> Result<(), OwnLogsError> {
         let runs = records.iter().filter_map(|record| match record {
             Record::Run(run) => Some(*run.log()),
-            Record::Body { .. } | Record::Edition(_) | Record::Erasure(_) => None,
+            _ => None,
         });
         let grown: BTreeSet<PublicKey> = runs.filter(|log| self.logs.contains(log)).collect();
         for log in grown.iter().filter(|log| !self.recovery.is_recovering(log)) {
@@ -186,16 +189,19 @@ impl OwnLogs {
     }
 
     /// Follows how syncs begin and end, and looks at what is to be kept: `effects` are those of one input.
-    pub fn follow(&mut self, source: &Source, effects: &[Effect]) -> Result<(), OwnLogsError> {
+    pub fn follow(&mut self, source: &Source, effects: &[Effect], replica: &Replica) -> Result<(), OwnLogsError> {
         let is_done = source.is_answer && !effects.iter().any(|effect| matches!(effect, Effect::Penalize { .. }));
         for effect in effects {
             match effect {
                 Effect::Open(peer, _) => self.recovery.asks(peer),
                 Effect::Close(peer) => self.has_compared |= self.recovery.ends(peer, is_done),
                 Effect::Keep(Record::Run(run)) => {
-                    if let Some(peer) = source.peer.as_ref().filter(|_| self.logs.contains(run.log())) {
+                    if let Some(peer) = source.peer.as_ref().filter(|_| self.is_written(run.log(), replica)) {
                         self.find_foreign(run, peer)?;
                     }
+                }
+                Effect::Keep(Record::Fork(fork)) if self.is_written(fork.log(), replica) => {
+                    self.find_fork(fork, replica)?;
                 }
                 _ => {}
             }
@@ -224,9 +230,17 @@ impl OwnLogs {
         let members = self.other_members(store)?;
         self.recovery.forget_strangers(&members);
         for log in self.recovery.logs() {
+            if replica.cut(&log).is_some() {
+                let words =
+                    format!("log {log} was cut; it is not written any more, and what was in doubt about it is settled");
+                store.note_local(now_ms, &words)?;
+                self.recovery.drop(&log);
+                self.recovered.push(words);
+                continue;
+            }
             let unmet = self.fence.unmet(&log, held(replica, &log), |size| store.root_at(&log, size))?;
             let is_contested = frontier.rows.get(&log).is_some_and(|row| row.contested);
-            let contested = is_contested.then(|| "two branches of it exist".to_owned());
+            let contested = is_contested.then(|| "`comity recover` settles which branch stands".to_owned());
             let unconfirmed = self.recovery.unconfirmed(&log, &members);
             let unmet = unmet.map(|doubt| match doubt {
                 Doubt::MarkAhead { mark, held } => format!("{held} of the {mark} entries that its mark names are here"),
@@ -266,6 +280,21 @@ impl OwnLogs {
         Ok(())
     }
 
+    /// Two branches of an own log: something else wrote one of them, and nothing more is written from here before it is settled.
+    fn find_fork(&mut self, fork: &Fork, replica: &Replica) -> Result<(), FenceError> {
+        let (log, at) = (fork.log(), fork.at());
+        let why = format!("two branches of it exist from entry {at} on; another copy of this folder wrote one of them");
+        tracing::error!("log {log} may not be written: {why}");
+        self.fence.note_doubt(&why)?;
+        self.recovery.doubt(*log, held(replica, log), &why);
+        Ok(())
+    }
+
+    /// Whether it is an own log, and none that a cut has ended: of that nothing is to be written any more, whoever wrote what.
+    fn is_written(&self, log: &PublicKey, replica: &Replica) -> bool {
+        self.logs.contains(log) && replica.cut(log).is_none()
+    }
+
     fn advance(&self, log: &PublicKey, replica: &Replica) -> Result<(), FenceError> {
         let Some(state) = replica.log(log) else { return Ok(()) };
         self.fence.advance(log, state.size(), &state.tree().root())
@@ -273,7 +302,7 @@ impl OwnLogs {
 
     /// A peer that says it holds more than is here is asked for it; until it has answered nothing is written.
     fn hear_claims(&mut self, peer: &Peer, wire: &schema::Frontier, replica: &Replica) {
-        for log in &self.logs {
+        for log in self.logs.iter().filter(|log| replica.cut(log).is_none()) {
             let rows = wire.rows.iter().filter(|row| row.log == log.as_bytes());
             if let Some(size) = rows.map(|row| row.size).max() {
                 self.claims.hear(uptime_ms(), peer, *log, size, held(replica, log));

@@ -6,13 +6,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use proto::archive::Archive;
 use proto::body::{self, Act, Open, Purpose};
 use proto::charter::Charter;
 use proto::digest::Digest;
 use proto::entry::Entry;
 use proto::key::PublicKey;
 use proto::proof::TlogProof;
-use proto::serve::Archive;
 use proto::tree;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;

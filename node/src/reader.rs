@@ -1,19 +1,22 @@
 //! The read side of the store: what is visible, asked from any thread, while one writer goes on.
 
+mod evidence;
+
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use prost::Message;
+use proto::archive::{Archive, Head, StoredLeaf};
 use proto::body;
 use proto::digest::Digest;
 use proto::entry::Entry;
-use proto::frontier::Frontier;
+use proto::fork::Fork;
 use proto::key::PublicKey;
 use proto::schema;
-use proto::serve::{Archive, Head, StoredLeaf};
 use proto::tree::{Compact, Hashes};
 
+use crate::ends::Ends;
 use crate::engine::Engine;
 use crate::erasure;
 use crate::frame::{self, Damage, unplace};
@@ -22,6 +25,8 @@ use crate::rows::{
     prefix, table,
 };
 use crate::segments::{Cursor, Frame, Location, Replayed, SegmentError, SegmentReader};
+
+pub use evidence::Aside;
 
 /// Nodes of one desk that the phone book lists, so that no desk can crowd out the others.
 const NODES_OF_A_DESK: usize = 16;
@@ -212,15 +217,19 @@ impl Reader {
         rows.iter().map(|(key, value)| WorkRow::read(key, value).ok_or(StoreError::Damaged(table::WORKS))).collect()
     }
 
-    /// What entries that stand say about a work: of a log that was cut, only what the cut covers.
-    pub fn standing_work(&self, name: &str, frontier: &Frontier) -> Result<Vec<WorkRow>, StoreError> {
-        let mut rows = Vec::new();
-        for row in self.work(name)? {
+    /// What entries that stand say about a work: of a log that ends, only what is before its end.
+    pub fn standing_work(&self, name: &str, ends: &Ends) -> Result<Vec<WorkRow>, StoreError> {
+        let rows = self.work(name)?;
+        if ends.is_empty() { Ok(rows) } else { self.standing(rows, ends) }
+    }
+
+    fn standing(&self, rows: Vec<WorkRow>, ends: &Ends) -> Result<Vec<WorkRow>, StoreError> {
+        let mut standing = Vec::new();
+        for row in rows {
             let owner = self.owner(row.log)?;
-            let stands = owner.and_then(|owner| frontier.rows.get(&owner.log)).map_or(0, |log| log.size);
-            rows.extend(Some(row).filter(|row| row.index < stands));
+            standing.extend(Some(row).filter(|row| owner.is_some_and(|owner| ends.covers(&owner.log, row.index))));
         }
-        Ok(rows)
+        Ok(standing)
     }
 
     /// Places of the entries that arrived after `cursor`, in order of arrival: arrival, log, index.
@@ -312,6 +321,10 @@ impl Archive for Records {
         let Ok(entry) = self.reader.frame(&leaf.entry) else { return Ok(None) };
         let body = leaf.body.and_then(|at| self.reader.packed(number, index, &at));
         Ok(Some((entry.payload, body)))
+    }
+
+    fn fork(&self, log: &PublicKey) -> Result<Option<Arc<Fork>>, StoreError> {
+        self.reader.fork(&self.federation, log)
     }
 
     fn hashes(&self, log: &PublicKey) -> LogHashes {

@@ -167,6 +167,11 @@ impl Recovery {
         (by.len() < needed).then(words)
     }
 
+    /// Ends it for a log that is not written any more.
+    pub fn drop(&mut self, log: &PublicKey) {
+        self.logs.remove(log);
+    }
+
     /// Ends it for a log; the words are for the operator.
     pub fn end(&mut self, log: &PublicKey, members: &OtherMembers) -> Option<String> {
         let by = self.confirmed_by(log, members).join(", ");

@@ -21,7 +21,7 @@ pub(crate) const SCHEMA: u32 = 3;
 /// Leaves of one row: sled's cost is by the row, and a row must stay far below what it keeps in one piece.
 pub(crate) const LEAVES_PER_ROW: u64 = 32;
 /// Bytes of a leaf: its digest and two locations.
-const LEAF_BYTES: usize = 56;
+pub(crate) const LEAF_BYTES: usize = 56;
 
 /// Why the store cannot go on. The node stops; after its cause is removed, a start finds a sound state.
 #[derive(Debug, Error)]
@@ -74,6 +74,10 @@ pub(crate) mod table {
     pub const ERASING: u8 = 10;
     /// Number and digest of an edition -> where its note is.
     pub const EDITIONS: u8 = 11;
+    /// Log key -> where the proof of its fork is that has the smallest index.
+    pub const FORKS: u8 = 12;
+    /// Log key, index, digest of an entry that was set aside -> where it and its body are.
+    pub const ASIDE: u8 = 13;
 }
 
 /// A log's head as the engine keeps it.

@@ -264,7 +264,14 @@ impl Reading {
         let (size, root) = (after.size(), after.root());
         let checkpoint = Checkpoint { federation: self.federation, log, size, root }.sign(key)?;
         let closing = Closing { checkpoint, proof: Vec::new() }.to_wire();
-        let wire = schema::Chunk { log: log.as_bytes().to_vec(), from, total: size, leaves, closing: Some(closing) };
+        let wire = schema::Chunk {
+            log: log.as_bytes().to_vec(),
+            from,
+            total: size,
+            leaves,
+            closing: Some(closing),
+            joined: Vec::new(),
+        };
         let signed = Signed {
             format: FORMAT.to_owned(),
             federation: self.federation.to_string(),

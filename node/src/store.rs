@@ -8,6 +8,7 @@
 //! Nothing here judges. Only verified runs and bodies come in; what stands is asked of `proto::standing` and `proto::work`.
 
 mod erasing;
+mod rewinding;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -19,12 +20,16 @@ use proto::digest::Digest;
 use proto::edition::Edition;
 use proto::entry::Entry;
 use proto::erasure::Cause;
+use proto::fork::Fork;
+use proto::frontier::Frontier;
 use proto::key::PublicKey;
 use proto::log::{Closing, Log, Run};
 use proto::replica::Record;
+use proto::rewind::Rewind;
 use proto::schema;
 use proto::tree::Compact;
 
+use crate::ends::Ends;
 use crate::engine::{Batch, Engine, Health};
 use crate::erasure;
 use crate::frame::{self, Damage, place, unplace};
@@ -61,6 +66,8 @@ pub struct Store {
     segments: Segments,
     reader: Reader,
     heads: BTreeMap<PublicKey, LogHead>,
+    /// How many entries of a log were set aside, where any were.
+    aside: BTreeMap<PublicKey, u64>,
     next_log: u32,
     arrival: u64,
     clock_ms: u64,
@@ -101,6 +108,10 @@ enum Filed {
     Erasure { at: Location, arrival: u64, record: Box<erasure::Record> },
     /// An edition that became valid.
     Edition { number: u64, digest: Digest, at: Location },
+    /// The proof of a fork.
+    Fork { log: PublicKey, index: u64, at: Location },
+    /// Entries are set aside.
+    Rewind(Box<Rewind>),
 }
 
 /// An entry of a run, with its places in the segments.
@@ -132,6 +143,7 @@ impl Store {
             segments,
             reader,
             heads: BTreeMap::new(),
+            aside: BTreeMap::new(),
             next_log: 0,
             arrival: 0,
             clock_ms: 0,
@@ -197,6 +209,14 @@ impl Store {
         self.counts
     }
 
+    /// Where logs end before what is held of them, by what stands.
+    pub fn ends(&self, frontier: &Frontier) -> Ends {
+        let aside = |log| self.aside.get(log).copied().unwrap_or(0);
+        let held = self.heads.iter().map(|(log, head)| (*log, head.tree.size(), aside(log)));
+        let gone = self.aside.iter().filter(|(log, _)| !self.heads.contains_key(*log));
+        Ends::of(frontier, held.chain(gone.map(|(log, aside)| (*log, 0, *aside))))
+    }
+
     /// Every edition that was kept, by number: none before the one it follows.
     pub fn editions(&self) -> Result<Vec<schema::EditionNote>, StoreError> {
         let damaged = || StoreError::Damaged(table::EDITIONS);
@@ -256,6 +276,14 @@ impl Store {
                 Record::Edition(edition) => {
                     let at = self.put(frame::EDITION, &edition.to_wire().encode_to_vec())?;
                     Filed::Edition { number: edition.number(), digest: edition.digest(), at }
+                }
+                Record::Fork(fork) => {
+                    let at = self.put(frame::FORK, &fork.to_wire().encode_to_vec())?;
+                    Filed::Fork { log: *fork.log(), index: fork.at(), at }
+                }
+                Record::Rewind(rewind) => {
+                    self.put(frame::REWIND, &rewind.to_wire().encode_to_vec())?;
+                    Filed::Rewind(Box::new(rewind.as_ref().clone()))
                 }
             });
         }
@@ -429,6 +457,15 @@ impl Store {
                 let edition = Edition::from_wire(&wire).ok()?;
                 Some(Filed::Edition { number: edition.number(), digest: edition.digest(), at: frame.at })
             }
+            frame::FORK => {
+                let wire = schema::Fork::decode(frame.payload.as_slice()).ok()?;
+                let fork = Fork::from_wire(federation, &wire).ok()?;
+                Some(Filed::Fork { log: *fork.log(), index: fork.at(), at: frame.at })
+            }
+            frame::REWIND => {
+                let wire = schema::Rewind::decode(frame.payload.as_slice()).ok()?;
+                Some(Filed::Rewind(Box::new(Rewind::from_wire(federation, &wire).ok()?)))
+            }
             _ => None,
         }
     }
@@ -445,6 +482,8 @@ impl Store {
                 batch.put(table::EDITIONS, &key, &at.to_bytes());
                 Ok(self.reader.engine.apply(batch)?)
             }
+            Filed::Fork { log, index, at } => self.take_fork(&log, index, at),
+            Filed::Rewind(rewind) => self.take_rewind(&rewind),
         }
     }
 
@@ -697,6 +736,7 @@ impl Store {
         let (documents, erased) = (number(b"documents")?, number(b"erased")?);
         (self.arrival, self.clock_ms) = (number(b"arrival")?, number(b"clock")?);
         self.heads.clear();
+        self.aside = self.reader.aside_counts()?;
         self.next_log = 0;
         for (_, bytes) in self.reader.engine.scan(table::HEADS, &[], None, usize::MAX)? {
             let (key, head) = LogHead::read(federation, &bytes).ok_or(StoreError::Damaged(table::HEADS))?;

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use proto::message;
 use proto::replica::Input;
-use proto::schema::Want;
 use proto::schema::sync_message::Message;
+use proto::schema::{Frontier, Want};
 use proto::serve::{self, Answer};
 use proto::session::Peer;
 use thiserror::Error;
@@ -199,7 +199,7 @@ impl Answering {
             let (archive, frontier) = (self.records.clone(), self.view.borrow().frontier.clone());
             if let Message::Frontier(claim) = &asked {
                 let news = frontier.news_in(claim);
-                if !news.rows.is_empty() {
+                if news != Frontier::default() {
                     // Dropped where the node is busy: it calls everyone every few seconds anyway.
                     hint(Input::Told(peer.clone(), news));
                 }
@@ -220,16 +220,13 @@ impl Answering {
 
     /// Sends a range chunk by chunk; each is made only when the line has taken the one before.
     async fn range(&self, peer: &Peer, writer: &mut SyncWriter, want: Want, began: Instant) -> Result<(), Broken> {
-        let Ok(log) = proto::key::PublicKey::from_bytes(&want.log) else {
-            return Ok(writer.write(&message::encode(serve::refusal("a want that names no log"))).await?);
-        };
         let mut from = want.from;
         loop {
             if began.elapsed() > SYNC_LONGEST {
                 return Err(Broken::Bound(&LONG));
             }
-            let archive = self.records.clone();
-            let message = off_thread(move || serve::chunk(&archive, &log, from, want.to)).await?;
+            let (archive, asked) = (self.records.clone(), want.clone());
+            let message = off_thread(move || serve::chunk(&archive, &asked, from)).await?;
             let (leaves, total) = match &message {
                 Message::Chunk(chunk) => (chunk.leaves.len() as u64, Some(chunk.total)),
                 _ => (0, None),

@@ -283,7 +283,8 @@ pub fn revocation(cut: &Cut, reason: &str, salt: [u8; limits::SALT_BYTES]) -> Ve
 }
 
 impl Cut {
-    fn read(wire: &schema::Cut) -> Option<Cut> {
+    /// From its wire shape; `None` where it is none.
+    pub fn read(wire: &schema::Cut) -> Option<Cut> {
         Some(Cut {
             log: PublicKey::from_bytes(&wire.log).ok()?,
             size: wire.size,
@@ -291,7 +292,8 @@ impl Cut {
         })
     }
 
-    fn write(&self) -> schema::Cut {
+    /// Its wire shape.
+    pub fn write(&self) -> schema::Cut {
         schema::Cut { log: self.log.as_bytes().to_vec(), size: self.size, root: self.root.as_bytes().to_vec() }
     }
 }

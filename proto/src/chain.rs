@@ -25,8 +25,8 @@ pub struct GovernanceLog {
     pub open: Open,
     /// Delegations and revocations with their indexes.
     pub acts: Vec<(u64, Act)>,
-    /// Whether it holds an entry that this version cannot read; nothing after it has an effect here.
-    pub newer: bool,
+    /// The first entry that this version cannot read; nothing after it has an effect here.
+    pub newer: Option<u64>,
 }
 
 /// Every governance log that is held, by its key and by the digest that commits to it.
@@ -34,6 +34,10 @@ pub struct GovernanceLog {
 pub struct GovernanceLogs {
     by_key: BTreeMap<PublicKey, Arc<GovernanceLog>>,
     by_digest: BTreeMap<Digest, PublicKey>,
+    /// The smallest index at which a fork of a log is proven.
+    forked: BTreeMap<PublicKey, u64>,
+    /// Roots over the first entries of what is held, where a cut made them matter.
+    roots: BTreeMap<(PublicKey, u64), Digest>,
 }
 
 /// What an edition did to a member.
@@ -104,7 +108,39 @@ impl GovernanceLogs {
     /// Takes entry 0 of a log.
     pub fn open(&mut self, key: PublicKey, open: Open) {
         self.by_digest.insert(Digest::of(key.as_bytes()), key);
-        self.by_key.insert(key, Arc::new(GovernanceLog { open, acts: Vec::new(), newer: false }));
+        self.by_key.insert(key, Arc::new(GovernanceLog { open, acts: Vec::new(), newer: None }));
+    }
+
+    /// Notes where a fork of a log is proven.
+    pub fn note_fork(&mut self, key: PublicKey, at: u64) {
+        self.forked.insert(key, at);
+    }
+
+    /// Notes the root over the first `size` entries of what is held of a log; whether it is news.
+    pub fn note_root(&mut self, key: PublicKey, size: u64, root: Digest) -> bool {
+        self.roots.insert((key, size), root) != Some(root)
+    }
+
+    /// Takes back the entries of a log from `at` on: they are not on the branch of its cut.
+    pub fn rewind(&mut self, key: &PublicKey, at: u64) {
+        self.roots.retain(|(log, _), _| log != key);
+        if at == 0 {
+            self.by_key.remove(key);
+            self.by_digest.remove(&Digest::of(key.as_bytes()));
+        } else if let Some(log) = self.get_mut(key) {
+            log.acts.retain(|(index, _)| *index < at);
+            log.newer = log.newer.filter(|index| *index < at);
+        }
+    }
+
+    /// Entries of a log that have an effect: those before its cut, if they are on the cut's branch, and of one that has none those
+    /// before its fork.
+    pub fn end(&self, key: &PublicKey, cut: Option<&Cut>) -> u64 {
+        match cut {
+            Some(cut) if self.roots.get(&(*key, cut.size)).is_some_and(|root| *root != cut.root) => 0,
+            Some(cut) => cut.size,
+            None => self.forked.get(key).copied().unwrap_or(u64::MAX),
+        }
     }
 
     /// The log of a key, to be added to.
@@ -129,7 +165,7 @@ impl Chain {
             links.retain(|link| chain.link(&link.key).is_none());
             for link in &links {
                 let Some(log) = logs.get(&link.key) else { continue };
-                let end = link.cut.as_ref().map_or(u64::MAX, |cut| cut.size);
+                let end = logs.end(&link.key, link.cut.as_ref());
                 for (index, act) in log.acts.iter().filter(|(index, _)| *index < end) {
                     chain.apply(&link.key, *index, act);
                 }
@@ -263,7 +299,7 @@ impl Segment {
         loop {
             self.cut(&mut links, logs);
             // A rotation whose own log does not stand never was, and nothing that rests on it.
-            let fallen = links.iter().position(|link| !link.listed && link.cut.is_some_and(|cut| cut.size == 0));
+            let fallen = links.iter().position(|link| !link.listed && logs.end(&link.key, link.cut.as_ref()) == 0);
             match fallen {
                 Some(at) => links.truncate(at),
                 None => return links,
@@ -279,7 +315,7 @@ impl Segment {
             let named = editions.find_map(|edition| edition.cuts().get(&link.key));
             let named = named.or_else(|| self.closed.as_ref()?.cuts().get(&link.key)).copied();
             link.cut = named.or(rotation).or_else(|| self.closed.as_ref().map(|_| nothing(link.key)));
-            let stands = link.cut.is_none_or(|cut| cut.size > 0);
+            let stands = logs.end(&link.key, link.cut.as_ref()) > 0;
             let opened = logs.get(&link.key).filter(|_| stands).and_then(|log| log.open.predecessor);
             rotation = opened.filter(|cut| Some(cut.log) == link.before);
         }

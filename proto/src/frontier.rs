@@ -29,6 +29,9 @@ pub struct Frontier {
     pub editions: Vec<Arc<Edition>>,
     /// A row for every known key, size 0 included.
     pub rows: BTreeMap<PublicKey, Row>,
+    /// Forks that are proven, also those that a cut has settled: the smallest index of each log. Not in the digest, whose rows
+    /// say what is contested.
+    pub forks: BTreeMap<PublicKey, u64>,
 }
 
 impl Frontier {
@@ -74,6 +77,11 @@ impl Frontier {
         schema::Frontier {
             rows: self.rows.iter().map(row).collect(),
             editions: self.editions.iter().map(|edition| edition.digest().as_bytes().to_vec()).collect(),
+            forks: self
+                .forks
+                .iter()
+                .map(|(key, at)| schema::Forked { log: key.as_bytes().to_vec(), at: *at })
+                .collect(),
         }
     }
 
@@ -90,7 +98,13 @@ impl Frontier {
         let is_new = |digest: &&Vec<u8>| !held.contains(*digest);
         let claimed = wire.editions.iter().take(limits::FRONTIER_ROWS_MAX);
         let editions = claimed.filter(is_new).take(limits::EDITIONS_ASKED_MAX).cloned();
-        schema::Frontier { rows: rows.collect(), editions: editions.collect() }
+        let is_earlier = |fork: &&schema::Forked| {
+            let key: Option<&[u8; 32]> = fork.log.as_slice().try_into().ok();
+            let is_known = key.filter(|key| self.rows.contains_key(*key));
+            is_known.is_some_and(|key| self.forks.get(key).is_none_or(|at| fork.at < *at))
+        };
+        let forks = wire.forks.iter().take(limits::FRONTIER_ROWS_MAX).filter(is_earlier).cloned();
+        schema::Frontier { rows: rows.collect(), editions: editions.collect(), forks: forks.collect() }
     }
 }
 
@@ -102,12 +116,15 @@ pub struct Claim {
     pub rows: BTreeMap<[u8; 32], Row>,
     /// Digests of the editions that it says are valid.
     pub editions: Vec<Digest>,
+    /// Where it says that logs are forked, by the bytes of their keys.
+    pub forks: BTreeMap<[u8; 32], u64>,
 }
 
 impl Claim {
     /// Reads one; `None` where it is none (over [`limits::FRONTIER_ROWS_MAX`] rows, out of order, not of 32 bytes).
     pub fn from_wire(wire: &schema::Frontier) -> Option<Claim> {
-        if wire.rows.len() > limits::FRONTIER_ROWS_MAX || wire.editions.len() > limits::FRONTIER_ROWS_MAX {
+        let lens = [wire.rows.len(), wire.editions.len(), wire.forks.len()];
+        if lens.iter().any(|len| *len > limits::FRONTIER_ROWS_MAX) {
             return None;
         }
         let mut rows = BTreeMap::new();
@@ -121,7 +138,9 @@ impl Claim {
         }
         let editions =
             wire.editions.iter().map(|bytes| Digest::try_from(bytes.as_slice()).ok()).collect::<Option<_>>()?;
-        Some(Claim { rows, editions })
+        let fork = |fork: &schema::Forked| Some((fork.log.as_slice().try_into().ok()?, fork.at));
+        let forks = wire.forks.iter().map(fork).collect::<Option<_>>()?;
+        Some(Claim { rows, editions, forks })
     }
 
     /// What it says of one log.

@@ -6,11 +6,13 @@
 //! members that share one [`charter`]: [`member`] is a line of it, [`edition`] the next numbered list, [`editions`] the tree of
 //! them all. [`standing`] says which keys may speak: [`line`] for one line of editions, [`chain`] for one member in it; and
 //! [`work`] what their documents come to. Between peers, a [`frontier`] says what one has, [`message`] what they send, [`session`]
-//! how a sync goes for its caller and [`serve`] for the called. A replica can do without bodies that were erased ([`erasure`]) or
+//! how a sync goes for its caller and [`serve`] for the called, out of its [`archive`]. Where one key signed two trees, [`split`]
+//! finds where they part, [`fork`] proves it, and [`rewind`] sets aside what is not on the branch of a cut. A replica can do without bodies that were erased ([`erasure`]) or
 //! that its operator denies ([`policy`]). At the center stands the [`replica`]: one input in, its effects out.
 //!
 //! The words are those of the glossary in `proto/README.md`; every number all nodes must agree on is in [`limits`].
 
+pub mod archive;
 pub mod body;
 pub mod chain;
 pub mod charter;
@@ -20,20 +22,24 @@ pub mod edition;
 pub mod editions;
 pub mod entry;
 pub mod erasure;
+pub mod fork;
 pub mod frontier;
 pub mod key;
 pub mod limits;
 pub mod line;
 pub mod log;
+pub mod look;
 pub mod member;
 pub mod message;
 pub mod note;
 pub mod policy;
 pub mod proof;
 pub mod replica;
+pub mod rewind;
 pub mod schema;
 pub mod serve;
 pub mod session;
+pub mod split;
 pub mod standing;
 pub mod tile;
 pub mod tree;

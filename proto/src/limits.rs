@@ -27,16 +27,19 @@ pub const CHUNK_BYTES: usize = 1024 * 1024;
 /// Entries of one chunk: bounds what a receiver must hold before it can verify.
 pub const CHUNK_ENTRIES_MAX: usize = 1024;
 /// Parts of one sync message at all depths: rows, leaves, hashes, indexes. A part of two bytes on the wire becomes one of 64 in
-/// memory, so they are counted before anything is made of them. Twice the largest frontier, which has the most.
-pub const SYNC_PARTS_MAX: usize = 2 * FRONTIER_ROWS_MAX;
+/// memory, so they are counted before anything is made of them. A frontier has the most: rows, editions and forks.
+pub const SYNC_PARTS_MAX: usize = 3 * FRONTIER_ROWS_MAX;
 /// Rows of a frontier: 400 members with their governance logs and desks, rotated and revoked ones included.
 pub const FRONTIER_ROWS_MAX: usize = 16_384;
 /// Bodies asked for in one message.
 pub const WANT_BODIES_MAX: usize = 256;
 /// Editions asked for in one message: each may be as long as a charter and bear a line and a key for every signer.
 pub const EDITIONS_ASKED_MAX: usize = 8;
-/// Bytes of one question of a sync: the largest is a frontier of 16,384 rows at 82 bytes, with as many editions.
-pub const QUESTION_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Questions by which a caller may search where branches part, in one sync: eight levels of tiles and two branches are ten for
+/// one log, and more logs than a hundred are not forked at once.
+pub const SPLIT_QUESTIONS_MAX: usize = 1024;
+/// Bytes of one question of a sync: the largest is a frontier of 16,384 rows at 82 bytes, with as many editions and forks.
+pub const QUESTION_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// Addresses a node publishes of itself.
 pub const ADDRESSES_MAX: usize = 8;
 /// Bytes of one address.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::body::{Open, Purpose};
+use crate::body::{Cut, Open, Purpose};
 use crate::chain::{Chain, Delegation, GovernanceLogs, Step};
 use crate::digest::Digest;
 use crate::edition::{Change, Edition};
@@ -126,6 +126,14 @@ impl Line {
             _ => return Admission::Refused,
         };
         cut.map_or(Admission::Whole, Admission::Until)
+    }
+
+    /// Where the log of this key ends, whoever's it will say it is.
+    pub fn cuts(&self, key: &PublicKey) -> impl Iterator<Item = &Cut> {
+        self.chains_of(key).filter_map(|(_, chain)| match chain.link(key) {
+            Some(link) => link.cut.as_ref(),
+            None => chain.desks().get(key)?.cut.as_ref(),
+        })
     }
 
     /// The delegation of a desk by an identity key.

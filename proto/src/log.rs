@@ -11,6 +11,7 @@ use crate::body::{self, BodyError, Cut, Open, Purpose};
 use crate::checkpoint::{CheckpointError, SignedCheckpoint};
 use crate::digest::Digest;
 use crate::entry::{Entry, EntryError};
+use crate::fork::Side;
 use crate::key::{PublicKey, SecretKey};
 use crate::limits;
 use crate::schema;
@@ -132,6 +133,9 @@ pub enum RunError {
     /// The entries do not lead to the checkpoint's root.
     #[error("the entries up to {0} are not those of the signed checkpoint")]
     NotJoined(u64),
+    /// They lead to another root than that of the log's cut.
+    #[error("the entries up to {0} are not on the branch of the log's cut")]
+    OffCut(u64),
 }
 
 /// What the records held make of a log, once its entry 0 says how it opens.
@@ -293,7 +297,7 @@ impl Log {
         closing.ends(&self.key, &after)?;
         match admission {
             Admission::Until(cut) if after.size() == cut.size && after.root() != cut.root => {
-                Err(RunError::NotJoined(cut.size))
+                Err(RunError::OffCut(cut.size))
             }
             _ => Ok(Run { log: self.key, from: held, leaves, closing, after }),
         }
@@ -347,6 +351,21 @@ impl Log {
         }
         self.tree = run.after.clone();
         self.closing = Some(run.closing.clone());
+    }
+
+    /// Sets aside what is not on the branch of its cut: the entries from where that parts from this one. `closing` verifies the
+    /// end of what stays.
+    pub fn rewind(&mut self, side: &Side, closing: Option<Closing>) {
+        let at = side.edge.size();
+        if at == 0 {
+            *self = Log::new(self.key, self.purpose);
+            return;
+        }
+        self.tree = side.edge.clone();
+        self.closing = closing;
+        self.missing.retain(|index, _| *index < at);
+        self.body_bytes = self.body_bytes.saturating_sub(side.body_bytes);
+        self.roots.clear();
     }
 
     /// Wants the body of an entry no more; the entry, where it was wanted.
@@ -421,14 +440,14 @@ impl Closing {
 
     /// As sent to a peer.
     pub fn to_wire(&self) -> schema::Closing {
-        let proof = self.proof.iter().map(|hash| hash.as_bytes().to_vec()).collect();
-        schema::Closing { checkpoint: self.checkpoint.as_bytes().to_vec(), proof }
+        schema::Closing { checkpoint: self.checkpoint.as_bytes().to_vec(), proof: tree::proof_to_wire(&self.proof) }
     }
 
     /// As sent or kept; its signature is verified, and that it ends a run is not.
     pub fn from_wire(federation: &Digest, wire: &schema::Closing) -> Result<Closing, RunError> {
         let checkpoint = SignedCheckpoint::verify(&wire.checkpoint, federation)?;
-        Ok(Closing { checkpoint, proof: hashes(&wire.proof)? })
+        let proof = tree::proof_from_wire(&wire.proof).ok_or(RunError::Shape)?;
+        Ok(Closing { checkpoint, proof })
     }
 }
 
@@ -459,11 +478,4 @@ impl Hashes for Fresh {
     fn hash(&self, level: u8, index: u64) -> Option<Digest> {
         self.0.get(&(level, index)).copied()
     }
-}
-
-fn hashes(wire: &[Vec<u8>]) -> Result<Vec<Digest>, RunError> {
-    if wire.len() > 128 {
-        return Err(RunError::Shape); // a proof in a tree of 2^64 leaves has at most 65 hashes
-    }
-    wire.iter().map(|bytes| Digest::try_from(bytes.as_slice()).map_err(|_| RunError::Shape)).collect()
 }

@@ -5,10 +5,12 @@ use prost::encoding::decode_varint;
 
 use crate::checkpoint::SignedCheckpoint;
 use crate::digest::Digest;
+use crate::fork::Fork;
 use crate::limits;
 use crate::log::Leaf;
 use crate::schema;
 use crate::schema::sync_message::Message;
+use crate::tree;
 
 /// The only version of the sync protocol there is.
 pub const SYNC_VERSION: u32 = 1;
@@ -30,7 +32,7 @@ fn parts(bytes: &[u8]) -> Option<usize> {
         for field in fields(message) {
             let (number, field) = field?;
             parts += match (kind, number) {
-                (CHUNK, CLOSING) | (EDITIONS, NOTES) => fields(field).count(),
+                (CHUNK, CLOSING) | (EDITIONS, NOTES) | (FORK, BRANCHES) => fields(field).count(),
                 (WANT_BODIES, INDEXES) => field.len().max(1), // packed: a byte or more each
                 _ => 1,
             };
@@ -46,6 +48,8 @@ const WANT_BODIES: u64 = 5;
 const INDEXES: u64 = 2;
 const EDITIONS: u64 = 9;
 const NOTES: u64 = 1;
+const FORK: u64 = 11;
+const BRANCHES: u64 = 4;
 
 /// The fields of a protobuf message as they lie on the wire: number, and content where it has a length.
 fn fields(mut bytes: &[u8]) -> impl Iterator<Item = Option<(u64, &[u8])>> {
@@ -106,7 +110,8 @@ pub fn gossip_entry(leaf: &Leaf, checkpoint: &SignedCheckpoint, path: &[Digest])
         entry: leaf.entry.as_bytes().to_vec(),
         body: leaf.body.as_ref().map(|body| body.frame.clone()).unwrap_or_default(),
         checkpoint: checkpoint.as_bytes().to_vec(),
-        path: path.iter().map(|hash| hash.as_bytes().to_vec()).collect(),
+        path: tree::proof_to_wire(path),
+        fork: None,
     };
     if message.encoded_len() > limits::GOSSIP_BYTES_MAX {
         message.body = Vec::new();
@@ -119,17 +124,22 @@ pub fn gossip_checkpoint(checkpoint: &SignedCheckpoint) -> Vec<u8> {
     schema::Gossip { checkpoint: checkpoint.as_bytes().to_vec(), ..schema::Gossip::default() }.encode_to_vec()
 }
 
+/// Announces a fork's proof.
+pub fn gossip_fork(fork: &Fork) -> Vec<u8> {
+    schema::Gossip { fork: Some(fork.to_wire()), ..schema::Gossip::default() }.encode_to_vec()
+}
+
 #[cfg(test)]
 mod tests {
     use super::{decode, encode};
     use crate::limits;
     use crate::schema::sync_message::Message;
-    use crate::schema::{Chunk, Closing, EditionNote, Editions, Frontier, Leaf, Row, WantBodies};
+    use crate::schema::{Branch, Chunk, Closing, EditionNote, Editions, Fork, Frontier, Leaf, Row, WantBodies};
 
     #[test]
     fn a_message_of_more_parts_than_any_node_sends_is_refused_before_anything_is_made_of_them() {
         let many = limits::SYNC_PARTS_MAX;
-        let rows = |rows| Message::Frontier(Frontier { rows: vec![Row::default(); rows], editions: Vec::new() });
+        let rows = |rows| Message::Frontier(Frontier { rows: vec![Row::default(); rows], ..Frontier::default() });
         let leaves = |leaves| Message::Chunk(Chunk { leaves: vec![Leaf::default(); leaves], ..Chunk::default() });
         let proof = |hashes| {
             let closing = Closing { checkpoint: Vec::new(), proof: vec![Vec::new(); hashes] };
@@ -140,11 +150,15 @@ mod tests {
             let note = EditionNote { note: Vec::new(), successors: vec![Vec::new(); keys] };
             Message::Editions(Editions { notes: vec![note] })
         };
-        for message in [rows(many), leaves(many), proof(many), indexes(many), successors(many)] {
+        let fork = |hashes| {
+            let branch = Branch { joined: vec![Vec::new(); hashes], ..Branch::default() };
+            Message::Fork(Fork { branches: vec![branch], ..Fork::default() })
+        };
+        for message in [rows(many), leaves(many), proof(many), indexes(many), successors(many), fork(many)] {
             assert_eq!(decode(&encode(message.clone())), Some(message));
         }
         let over = many + 1;
-        for message in [rows(over), leaves(over), proof(over), indexes(over), successors(over)] {
+        for message in [rows(over), leaves(over), proof(over), indexes(over), successors(over), fork(over)] {
             assert_eq!(decode(&encode(message)), None);
         }
         // Two halves of one message are one message to protobuf.

@@ -11,6 +11,7 @@
 mod calling;
 mod forgoing;
 mod gossip;
+mod splitting;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -24,12 +25,15 @@ use crate::checkpoint::SignedCheckpoint;
 use crate::digest::Digest;
 use crate::edition::{Edition, EditionError};
 use crate::erasure::{Awaited, Erasure};
+use crate::fork::Fork;
 use crate::frontier::{Claim, Frontier, Row};
 use crate::key::{PublicKey, SecretKey};
 use crate::limits;
 use crate::log::{Admission, Body, Fresh, Log, Run, RunError};
+use crate::look::{Look, Sight};
 use crate::message;
 use crate::policy::Policy;
+use crate::rewind::Rewind;
 use crate::schema;
 use crate::schema::sync_message::Message;
 use crate::session::{Peer, Session, Stage};
@@ -87,15 +91,8 @@ pub enum Input {
     Moving(Peer),
     /// A sync of ours ended before it was done; the words say why.
     Ended(Peer, String),
-    /// The root that [`Effect::FindRoot`] asked for.
-    RootFound {
-        /// The log.
-        log: PublicKey,
-        /// Entries the root is over.
-        size: u64,
-        /// The root.
-        root: Digest,
-    },
+    /// What [`Effect::Look`] asked for.
+    Seen(Look, Sight),
     /// Time passes: at least once a second.
     Tick,
 }
@@ -105,14 +102,8 @@ pub enum Input {
 pub enum Effect {
     /// Make it durable.
     Keep(Record),
-    /// Find the root over the first entries of a log that is longer: whether a cut is on the branch that is held. Once what was to
-    /// be kept before is kept; answer with [`Input::RootFound`].
-    FindRoot {
-        /// The log.
-        log: PublicKey,
-        /// Entries the root is over.
-        size: u64,
-    },
+    /// Look into the archive, once what was to be kept before is kept; answer with [`Input::Seen`].
+    Look(Look),
     /// Announce to the federation's topic.
     Announce(Vec<u8>),
     /// Judge a gossip message.
@@ -158,6 +149,10 @@ pub enum Record {
     Erasure(Erasure),
     /// An edition that became valid, with the signatures that make it so.
     Edition(Arc<Edition>),
+    /// The proof of a fork at an index smaller than any proven before.
+    Fork(Arc<Fork>),
+    /// Entries of a log go to the side, because they are not on the branch of its cut.
+    Rewind(Arc<Rewind>),
 }
 
 /// What becomes of a gossip message.
@@ -267,6 +262,11 @@ impl Replica {
         Ok(())
     }
 
+    /// Takes up a fork as the store kept it, before the logs. It was verified when it was taken; the audit verifies it again.
+    pub fn resume_fork(&mut self, fork: Arc<Fork>) {
+        self.standing.take_fork(fork);
+    }
+
     /// Takes up a log as the store kept it; `governance` are kind and body of its entries, in order, where it is one.
     /// Governance logs come first. Where a crash came between a signature and the edition that it made valid, that is valid all
     /// the same: the signature is here.
@@ -286,24 +286,46 @@ impl Replica {
     /// What is held, for a hello or a status.
     pub fn frontier(&self) -> Frontier {
         let known = self.standing.known();
+        let forked = self.standing.forks().iter().filter(|(key, _)| known.contains(*key));
+        let forks = forked.map(|(key, fork)| (*key, fork.at())).collect();
         let rows = known.into_iter().map(|key| (key, self.row(&key))).collect();
-        Frontier { federation: self.federation, editions: self.standing.editions().valid(), rows }
+        Frontier { federation: self.federation, editions: self.standing.editions().valid(), rows, forks }
     }
 
-    /// One log as far as it stands: what a cut covers, and of a log that no record admits (any more) nothing. A branch that the
-    /// cut's root is not on stands nowhere.
+    /// One log as far as it stands: what a cut covers, what is before a fork that none has settled, and of a log that no record
+    /// admits (any more) nothing. What is not on the branch of the cut's root stands nowhere.
     pub fn row(&self, key: &PublicKey) -> Row {
+        let (mut contested, nothing) = (self.contested(key), (0, Compact::new().root()));
         let whole = |log: &Log| (log.size(), log.tree().root());
-        let stands = self.logs.get(key).and_then(|log| match self.standing.admission(key, log.open()?) {
-            Admission::Refused => None,
-            Admission::Whole => Some(whole(log)),
-            Admission::Until(cut) if log.size() < cut.size => Some(whole(log)),
-            Admission::Until(cut) => {
-                log.root_at(cut.size).is_none_or(|root| root == cut.root).then_some((cut.size, cut.root))
+        let held = self.logs.get(key).filter(|log| log.open().is_some());
+        let admission = held.and_then(|log| log.open()).map(|open| self.standing.admission(key, open));
+        let (size, root) = match held.zip(admission) {
+            None => nothing,
+            Some((_, Admission::Refused)) => {
+                contested = None;
+                nothing
             }
-        });
-        let (size, root) = stands.unwrap_or_else(|| (0, Compact::new().root()));
-        Row { size, root, contested: false }
+            Some((log, Admission::Whole)) => match contested.filter(|fork| fork.at() < log.size()) {
+                None => whole(log),
+                Some(fork) => (fork.at(), log.root_at(fork.at()).unwrap_or(*fork.root())),
+            },
+            Some((log, Admission::Until(cut))) if log.size() < cut.size => whole(log),
+            Some((log, Admission::Until(cut))) => {
+                let is_on_branch = log.root_at(cut.size).is_none_or(|root| root == cut.root);
+                if is_on_branch { (cut.size, cut.root) } else { nothing }
+            }
+        };
+        Row { size, root, contested: contested.is_some() }
+    }
+
+    /// The fork of a log, unless a cut has settled it.
+    fn contested(&self, key: &PublicKey) -> Option<&Arc<Fork>> {
+        let fork = self.standing.forks().get(key)?;
+        let is_cut = match self.logs.get(key).and_then(Log::open) {
+            Some(open) => matches!(self.standing.admission(key, open), Admission::Until(_)),
+            None => self.standing.is_cut(key),
+        };
+        (!is_cut).then_some(fork)
     }
 
     /// Who may speak.
@@ -366,11 +388,7 @@ impl Replica {
                 self.on_ended(now_ms, &peer, why);
                 self.chase(now_ms, &mut effects);
             }
-            Input::RootFound { log, size, root } => {
-                if let Some(log) = self.logs.get_mut(&log) {
-                    log.note_root(size, root);
-                }
-            }
+            Input::Seen(look, sight) => self.on_seen(now_ms, look, &sight, &mut effects),
             Input::Tick => self.on_tick(now_ms, &mut effects),
         }
         Ok(effects)
@@ -447,6 +465,7 @@ impl Replica {
         for key in &changed.keys {
             self.make_room(key);
             effects.extend(self.root_wanted(key));
+            self.note_branch(key, effects);
         }
         effects.extend(changed.editions.into_iter().map(|edition| Effect::Keep(Record::Edition(edition))));
     }
@@ -464,7 +483,7 @@ impl Replica {
     fn root_wanted(&self, key: &PublicKey) -> Option<Effect> {
         let log = self.logs.get(key)?;
         let size = self.end(key, log);
-        (size < log.size() && log.root_at(size).is_none()).then_some(Effect::FindRoot { log: *key, size })
+        (size < log.size() && log.root_at(size).is_none()).then_some(Effect::Look(Look::Root { log: *key, size }))
     }
 
     /// The log of a key as far as it is held, or room for one that an heir may begin.
@@ -482,13 +501,15 @@ impl Replica {
     fn verify(&self, chunk: &schema::Chunk) -> Result<Run, RunError> {
         let key = PublicKey::from_bytes(&chunk.log).map_err(|_| RunError::Shape)?;
         let log = self.room(&key).ok_or(RunError::Open)?;
-        log.verify(&self.federation, chunk, |open| self.standing.admission(&key, open))
+        let run = log.verify(&self.federation, chunk, |open| self.standing.admission(&key, open))?;
+        let end = self.contested(&key).map_or(u64::MAX, |fork| fork.at());
+        if run.after().size() > end { Err(RunError::Ended(end)) } else { Ok(run) }
     }
 
     /// Entries that a log has at most, as far as what is held tells.
     fn end(&self, key: &PublicKey, log: &Log) -> u64 {
         match log.open().map(|open| self.standing.admission(key, open)) {
-            None | Some(Admission::Whole) => u64::MAX,
+            None | Some(Admission::Whole) => self.contested(key).map_or(u64::MAX, |fork| fork.at()),
             Some(Admission::Until(cut)) => cut.size,
             Some(Admission::Refused) => 0,
         }
@@ -525,8 +546,10 @@ impl Replica {
     /// Begins a sync with a peer that was not asked since something was announced that has not come: at the end of a sync that
     /// did not bring it, every other peer in turn. Not two at once, and never for what came.
     fn chase(&mut self, now_ms: u64, effects: &mut Vec<Effect>) {
-        let logs = &self.logs;
-        self.announced.retain(|key, announced| logs.get(key).is_some_and(|log| log.size() < announced.size));
+        let mut announced = std::mem::take(&mut self.announced);
+        let is_due = |log: &Log, size: u64| log.size() < size.min(self.end(log.key(), log));
+        announced.retain(|key, announced| self.logs.get(key).is_some_and(|log| is_due(log, announced.size)));
+        self.announced = announced;
         if !self.sessions.is_empty() {
             return;
         }
@@ -567,8 +590,11 @@ impl Replica {
         };
         let is_heir = |key: &[u8; 32]| self.heir(key).is_some();
         let is_new = |digest: &Digest| self.standing.editions().edition(digest).is_none();
-        let has_news =
-            self.logs.iter().any(is_longer) || theirs.editions.iter().any(is_new) || theirs.rows.keys().any(is_heir);
+        let is_forked = |(key, at): (&[u8; 32], &u64)| self.fork_is_new(key, *at).is_some();
+        let has_news = self.logs.iter().any(is_longer)
+            || theirs.editions.iter().any(is_new)
+            || theirs.rows.keys().any(is_heir)
+            || theirs.forks.iter().any(is_forked);
         if has_news {
             self.begin(now_ms, peer, effects);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::body::Purpose;
+use crate::archive::{self, Archive};
 use crate::frontier::Frontier;
 use crate::key::PublicKey;
 use crate::limits;
@@ -10,38 +10,8 @@ use crate::log::Closing;
 use crate::message;
 use crate::schema;
 use crate::schema::sync_message::Message;
-use crate::tree::{self, Hashes};
-
-/// Durable records, as far as answering needs them. Implemented by the store, and by a map in simulations.
-pub trait Archive {
-    /// Why the records could not be read.
-    type Error;
-    /// The hashes of one log's tree.
-    type Hashes<'a>: Hashes
-    where
-        Self: 'a;
-
-    /// Purpose, size and closing of a log that is held.
-    fn head(&self, log: &PublicKey) -> Result<Option<Head>, Self::Error>;
-    /// The exact bytes of an entry and the frame of its body, where held.
-    fn leaf(&self, log: &PublicKey, index: u64) -> Result<Option<StoredLeaf>, Self::Error>;
-    /// The hashes of a log.
-    fn hashes<'a>(&'a self, log: &PublicKey) -> Self::Hashes<'a>;
-}
-
-/// The exact bytes of an entry, and the frame of its body where that is held.
-pub type StoredLeaf = (Vec<u8>, Option<Vec<u8>>);
-
-/// What is durably held of a log.
-#[derive(Clone, Debug)]
-pub struct Head {
-    /// Governance or publication.
-    pub purpose: Purpose,
-    /// Entries held.
-    pub size: u64,
-    /// What verifies the end.
-    pub closing: Closing,
-}
+use crate::tile;
+use crate::tree;
 
 /// What answering a message leads to.
 pub enum Answer {
@@ -59,11 +29,15 @@ pub enum Answer {
 pub struct Asked {
     greeted: bool,
     told: bool,
-    /// Up to where a log was asked for, and whether some of that again: whoever learns of a cut meanwhile has reason to.
-    runs: BTreeMap<PublicKey, (u64, bool)>,
+    /// Up to where a log was asked for, of any branch or of that of its cut, and whether some of that again: whoever learns of a
+    /// cut meanwhile has reason to.
+    runs: BTreeMap<(PublicKey, bool), (u64, bool)>,
     /// The lowest index of the bodies of a log that were asked for last: each want begins beyond the one before.
     bodies: BTreeMap<PublicKey, u64>,
     editions: BTreeSet<Vec<u8>>,
+    forks: BTreeSet<Vec<u8>>,
+    /// Questions of searches for where branches part.
+    splits: usize,
 }
 
 impl Asked {
@@ -83,7 +57,17 @@ impl Asked {
             Message::Want(want) => self.note_run(want),
             Message::WantBodies(want) => self.note_bodies(want),
             Message::WantEditions(want) => self.note_editions(want),
-            Message::Chunk(_) | Message::Bodies(_) | Message::Editions(_) | Message::Refusal(_) => Ok(()),
+            Message::WantFork(want) if !self.forks.insert(want.log.clone()) => Err("asked twice for the same fork"),
+            Message::WantFork(_) if self.forks.len() > limits::FRONTIER_ROWS_MAX => {
+                Err("asked for more forks than there can be")
+            }
+            Message::WantTile(_) | Message::WantBranch(_) => {
+                self.splits += 1;
+                let is_over = self.splits > limits::SPLIT_QUESTIONS_MAX;
+                if is_over { Err("asked more than a search for a fork takes") } else { Ok(()) }
+            }
+            // Answers are told apart where they are answered.
+            _ => Ok(()),
         }
     }
 
@@ -92,13 +76,19 @@ impl Asked {
         if want.from >= want.to {
             return Err("asked for a run that ends before it begins");
         }
-        let (end, again) = self.runs.get(&log).copied().unwrap_or_default();
+        let run = (log, want.root.is_empty());
+        let (end, again) = self.runs.get(&run).copied().unwrap_or_default();
         let repeats = want.from < end;
-        if repeats && (again || want.to >= end) {
+        // Who sets aside what is not on the branch of a cut begins anew on that.
+        if repeats && (again || (want.to >= end && want.root.is_empty())) {
             return Err("asked twice for the same run in one sync");
         }
-        self.runs.insert(log, (want.to, again || repeats));
-        if self.runs.len() > limits::FRONTIER_ROWS_MAX { Err("asked for more logs than there can be") } else { Ok(()) }
+        self.runs.insert(run, (want.to, again || repeats));
+        if self.runs.len() > 2 * limits::FRONTIER_ROWS_MAX {
+            Err("asked for more logs than there can be")
+        } else {
+            Ok(())
+        }
     }
 
     fn note_editions(&mut self, want: &schema::WantEditions) -> Result<(), &'static str> {
@@ -145,17 +135,29 @@ pub fn answer<A: Archive>(archive: &A, frontier: &Frontier, asked: Message) -> R
         Message::Want(want) => Answer::Range(want),
         Message::WantBodies(want) => bodies(archive, want)?,
         Message::WantEditions(want) => editions(frontier, &want),
-        Message::Chunk(_) | Message::Bodies(_) | Message::Editions(_) | Message::Refusal(_) => {
-            Answer::Broken("an answer where a question belongs")
-        }
+        Message::WantFork(want) => Answer::One(fork(archive, &want)?),
+        Message::WantTile(want) => Answer::One(tile_of(archive, &want)),
+        Message::WantBranch(want) => Answer::One(branch(archive, &want)?),
+        Message::Chunk(_)
+        | Message::Bodies(_)
+        | Message::Editions(_)
+        | Message::Fork(_)
+        | Message::Tile(_)
+        | Message::Branch(_)
+        | Message::Refusal(_) => Answer::Broken("an answer where a question belongs"),
     })
 }
 
-/// The next chunk of `[from, to)` of a log, or a refusal in words. Entries are never skipped; bodies that are not held are.
-pub fn chunk<A: Archive>(archive: &A, log: &PublicKey, from: u64, to: u64) -> Result<Message, A::Error> {
+/// The next chunk of a want, from `from` on, or a refusal in words. Entries are never skipped; bodies that are not held are.
+pub fn chunk<A: Archive>(archive: &A, want: &schema::Want, from: u64) -> Result<Message, A::Error> {
+    let Ok(log) = &PublicKey::from_bytes(&want.log) else { return Ok(refusal("the want names no log")) };
     let Some(head) = archive.head(log)? else { return Ok(refusal("this log is not held here")) };
-    let size = head.size;
-    let to = to.min(size);
+    let (size, hashes) = (head.size, archive.hashes(log));
+    let is_held = || tree::root_at(&hashes, want.to).is_some_and(|root| want.root == root.as_bytes());
+    if !want.root.is_empty() && !is_held() {
+        return Ok(refusal("another branch of this log is held here"));
+    }
+    let to = want.to.min(size);
     if from >= to {
         return Ok(refusal("nothing of that range is held here"));
     }
@@ -167,20 +169,54 @@ pub fn chunk<A: Archive>(archive: &A, log: &PublicKey, from: u64, to: u64) -> Re
         leaves.push(schema::Leaf { entry, body });
         end += 1;
     }
-    let hashes = archive.hashes(log);
     let Closing { checkpoint, proof } = &head.closing;
     let joined = tree::consistency_beyond(&hashes, end, size, checkpoint.size(), proof);
     let closing = joined.map(|proof| Closing { checkpoint: checkpoint.clone(), proof }.to_wire());
     let Some(closing) = closing.filter(|_| end > from) else {
         return Ok(refusal("a record of that range is damaged here and is being fetched again"));
     };
+    let joined = if want.root.is_empty() { None } else { tree::consistency(&hashes, end, to) };
     Ok(Message::Chunk(schema::Chunk {
         log: log.as_bytes().to_vec(),
         from,
         total: size,
         leaves,
         closing: Some(closing),
+        joined: joined.map(|proof| tree::proof_to_wire(&proof)).unwrap_or_default(),
     }))
+}
+
+fn fork<A: Archive>(archive: &A, want: &schema::WantFork) -> Result<Message, A::Error> {
+    let Ok(log) = PublicKey::from_bytes(&want.log) else { return Ok(refusal("the want names no log")) };
+    Ok(archive
+        .fork(&log)?
+        .map_or_else(|| refusal("no fork of this log is known here"), |fork| Message::Fork(fork.to_wire())))
+}
+
+fn tile_of<A: Archive>(archive: &A, want: &schema::WantTile) -> Message {
+    let (Ok(log), Ok(level)) = (PublicKey::from_bytes(&want.log), u8::try_from(want.level)) else {
+        return refusal("the want names no tile");
+    };
+    let hashes = tile::hashes(&archive.hashes(&log), level, want.index);
+    Message::Tile(schema::Tile { hashes: tree::proof_to_wire(&hashes) })
+}
+
+/// The branch that is held at a leaf: under its checkpoint, or in its tree of the size asked for.
+fn branch<A: Archive>(archive: &A, want: &schema::WantBranch) -> Result<Message, A::Error> {
+    let Ok(log) = PublicKey::from_bytes(&want.log) else { return Ok(refusal("the want names no log")) };
+    let nothing = || refusal("that entry is not held here");
+    if want.size == 0 {
+        let held = archive::branch(archive, &log, want.at)?;
+        return Ok(held.map_or_else(nothing, |branch| Message::Branch(branch.to_wire())));
+    }
+    let hashes = archive.hashes(&log);
+    let path = tree::inclusion(&hashes, want.at, want.size);
+    let joined = tree::consistency(&hashes, want.at, want.size);
+    let Some(((entry, _), (path, joined))) = archive.leaf(&log, want.at)?.zip(path.zip(joined)) else {
+        return Ok(nothing());
+    };
+    let (joined, path) = (tree::proof_to_wire(&joined), tree::proof_to_wire(&path));
+    Ok(Message::Branch(schema::Branch { checkpoint: Vec::new(), joined, entry, path }))
 }
 
 /// The finished notes of those that are valid here, in the order asked.
@@ -231,7 +267,7 @@ mod tests {
     #[test]
     fn whoever_asks_for_the_same_twice_in_one_sync_is_done_with() {
         let log = SecretKey::from_seed(&[7; 32]).public().as_bytes().to_vec();
-        let run = |from, to| Message::Want(Want { log: log.clone(), from, to });
+        let run = |from, to| Message::Want(Want { log: log.clone(), from, to, root: Vec::new() });
         let bodies = |indexes: &[u64]| Message::WantBodies(WantBodies { log: log.clone(), indexes: indexes.to_vec() });
         let federation = crate::digest::Digest::of(b"");
         let hello = message::hello(&federation, &federation);

@@ -7,15 +7,16 @@
 //! Where two valid editions rival, each is a [`Line`] of its own, and a log stands as far as the most generous of them allows,
 //! until the operator pins one. Chains of keys are in [`crate::chain`], the tree of editions in [`crate::editions`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::body::{Act, Open, Purpose};
+use crate::body::{Act, Cut, Open, Purpose};
 use crate::chain::{Delegation, GovernanceLogs};
 use crate::charter::Charter;
 use crate::digest::Digest;
 use crate::edition::{Edition, EditionError};
 use crate::editions::Editions;
+use crate::fork::Fork;
 use crate::key::PublicKey;
 use crate::line::Line;
 use crate::log::Admission;
@@ -28,6 +29,8 @@ pub struct Standing {
     editions: Editions,
     pin: Option<Digest>,
     logs: GovernanceLogs,
+    /// Of each forked log the proof with the smallest index.
+    forks: BTreeMap<PublicKey, Arc<Fork>>,
     /// One, or one for each rival.
     lines: Vec<Line>,
 }
@@ -46,7 +49,7 @@ impl Standing {
     pub fn new(charter: Arc<Charter>, pin: Option<Digest>) -> Standing {
         let editions = Editions::new(&charter);
         let logs = GovernanceLogs::default();
-        let mut standing = Standing { charter, editions, pin, logs, lines: Vec::new() };
+        let mut standing = Standing { charter, editions, pin, logs, forks: BTreeMap::new(), lines: Vec::new() };
         standing.draw_lines();
         standing
     }
@@ -127,6 +130,17 @@ impl Standing {
         admissions.max_by_key(|admission| admission.rank()).unwrap_or(Admission::Refused)
     }
 
+    /// Where the log of this key ends, by whichever line and whoever's its entry 0 will say it is.
+    pub fn cuts(&self, key: &PublicKey) -> impl Iterator<Item = &Cut> {
+        self.lines.iter().flat_map(|line| line.cuts(key))
+    }
+
+    /// Whether a cut ends the log of this key, by every line that knows it.
+    pub fn is_cut(&self, key: &PublicKey) -> bool {
+        let mut knowing = self.lines.iter().filter(|line| line.knows(key)).peekable();
+        knowing.peek().is_some() && knowing.all(|line| line.cuts(key).next().is_some())
+    }
+
     /// The delegation of a desk by an identity key.
     pub fn delegation(&self, desk_key: &PublicKey, identity_key: &PublicKey) -> Option<&Delegation> {
         self.lines.iter().find_map(|line| line.delegation(desk_key, identity_key))
@@ -134,7 +148,49 @@ impl Standing {
 
     /// Whether a governance log holds an entry that this version cannot read.
     pub fn is_newer(&self, key: &PublicKey) -> bool {
-        self.logs.get(key).is_some_and(|log| log.newer)
+        self.logs.get(key).is_some_and(|log| log.newer.is_some())
+    }
+
+    /// Of each forked log the proof with the smallest index, also where a cut has settled it.
+    pub fn forks(&self) -> &BTreeMap<PublicKey, Arc<Fork>> {
+        &self.forks
+    }
+
+    /// Takes the proof of a fork. Only the smallest index of a log counts; `None` where that is known.
+    pub fn take_fork(&mut self, fork: Arc<Fork>) -> Option<Changed> {
+        let (log, at) = (*fork.log(), fork.at());
+        if self.forks.get(&log).is_some_and(|known| known.at() <= at) {
+            return None;
+        }
+        self.forks.insert(log, fork);
+        self.logs.note_fork(log, at);
+        Some(self.review(&log))
+    }
+
+    /// Takes the root over the first `size` entries of what is held of a governance log: it tells whether they are on the branch
+    /// of its cut. `None` where that is known.
+    pub fn take_root(&mut self, log: &PublicKey, size: u64, root: Digest) -> Option<Changed> {
+        self.logs.note_root(*log, size, root).then(|| self.review(log))
+    }
+
+    /// Takes back the entries of a governance log from `at` on. Drafts and signatures in them go on counting.
+    pub fn rewind(&mut self, log: &PublicKey, at: u64) -> Changed {
+        let member = self.logs.get(log).map(|log| log.open.member.clone());
+        self.logs.rewind(log, at);
+        member.map_or_else(Changed::default, |member| self.review_member(&member))
+    }
+
+    fn review(&mut self, log: &PublicKey) -> Changed {
+        let member = self.logs.get(log).map(|log| log.open.member.clone());
+        let mut changed = member.map_or_else(Changed::default, |member| self.review_member(&member));
+        changed.keys.push(*log);
+        changed
+    }
+
+    fn review_member(&mut self, member: &str) -> Changed {
+        let logs = &self.logs;
+        let keys = self.lines.iter_mut().flat_map(|line| line.review(member, logs)).collect();
+        Changed { keys, editions: Vec::new() }
     }
 
     /// Takes the next entry of a governance log, in the order of that log.
@@ -143,19 +199,23 @@ impl Standing {
         if let (0, Some(Act::Open(open))) = (index, &act) {
             let member = open.member.clone();
             self.logs.open(*log, open.clone());
-            let logs = &self.logs;
-            let keys = self.lines.iter_mut().flat_map(|line| line.review(&member, logs)).collect();
-            return Changed { keys, editions: Vec::new() };
+            return self.review_member(&member);
         }
-        let Some(governance) = self.logs.get_mut(log).filter(|log| !log.newer) else { return Changed::default() };
+        let is_contested = self.forks.get(log).is_some_and(|fork| fork.at() <= index);
+        let Some(governance) = self.logs.get_mut(log).filter(|log| log.newer.is_none()) else {
+            return Changed::default();
+        };
         match act {
             None => {
-                governance.newer = true;
+                governance.newer = Some(index);
                 Changed::default()
             }
             Some(Act::Open(_)) => Changed::default(),
             Some(act @ (Act::Delegate { .. } | Act::Revoke { .. })) => {
                 governance.acts.push((index, act));
+                if is_contested {
+                    return self.review(log); // without effect, unless a cut has settled the fork
+                }
                 let (member, logs) = (governance.open.member.clone(), &self.logs);
                 let keys = self.lines.iter_mut().flat_map(|line| line.on_act(&member, log, logs)).collect();
                 Changed { keys, editions: Vec::new() }

@@ -4,9 +4,11 @@ use crate::digest::Digest;
 use crate::tree::Hashes;
 
 /// Tree levels a tile spans: 256 = 2^8.
-const LEVELS: u8 = 8;
+const HEIGHT: u8 = 8;
 /// Hashes of a full tile.
-pub const WIDTH: u64 = 1 << LEVELS;
+pub const WIDTH: u64 = 1 << HEIGHT;
+/// Levels of tiles of a tree of 2^64 leaves.
+pub const LEVELS: u8 = 8;
 
 /// The place of one tile in a tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,9 +56,15 @@ impl Tile {
         let first = self.index * WIDTH;
         let mut bytes = Vec::with_capacity(self.width as usize * 32);
         for index in first..first + self.width {
-            let Digest(hash) = hashes.hash(self.level * LEVELS, index)?;
+            let Digest(hash) = hashes.hash(self.level * HEIGHT, index)?;
             bytes.extend_from_slice(&hash);
         }
         Some(bytes)
     }
+}
+
+/// The hashes of a tile, as far as those leaves are all there.
+pub fn hashes(hashes: &impl Hashes, level: u8, index: u64) -> Vec<Digest> {
+    let Some(first) = index.checked_mul(WIDTH).filter(|_| level < LEVELS) else { return Vec::new() };
+    (first..first.saturating_add(WIDTH)).map_while(|index| hashes.hash(HEIGHT * level, index)).collect()
 }

@@ -104,19 +104,24 @@ pub fn inclusion(hashes: &impl Hashes, index: u64, size: u64) -> Option<Vec<Dige
     if index >= size {
         return None;
     }
-    let (mut path, mut start, mut end) = (Vec::new(), 0, size);
+    inclusion_ranges(index, size).into_iter().map(|(start, end)| range_root(hashes, start, end)).collect()
+}
+
+/// The ranges of leaves over which an inclusion path has its hashes, in its order; `index` is below `size`.
+fn inclusion_ranges(index: u64, size: u64) -> Vec<(u64, u64)> {
+    let (mut ranges, mut start, mut end) = (Vec::new(), 0, size);
     while end - start > 1 {
         let middle = start + split(end - start);
         if index < middle {
-            path.push(range_root(hashes, middle, end)?);
+            ranges.push((middle, end));
             end = middle;
         } else {
-            path.push(range_root(hashes, start, middle)?);
+            ranges.push((start, middle));
             start = middle;
         }
     }
-    path.reverse();
-    Some(path)
+    ranges.reverse();
+    ranges
 }
 
 /// The proof that the first `from` leaves of the first `to` are what they were (empty from 0, and between equal sizes).
@@ -137,6 +142,17 @@ pub fn consistency_beyond(
         consistency_ranges(held, to)?.into_iter().zip(proof.iter().copied()).collect();
     let ranges = consistency_ranges(from, to)?;
     ranges.into_iter().map(|(start, end)| root_beyond(hashes, held, &known, start, end)).collect()
+}
+
+/// The inclusion path of leaf `index < held` in the first `to` leaves, by one who holds only the first `held` of them and the
+/// proof from there to `to`.
+pub fn inclusion_beyond(hashes: &impl Hashes, index: u64, held: u64, to: u64, proof: &[Digest]) -> Option<Vec<Digest>> {
+    if index >= held {
+        return None;
+    }
+    let known: BTreeMap<(u64, u64), Digest> =
+        consistency_ranges(held, to)?.into_iter().zip(proof.iter().copied()).collect();
+    inclusion_ranges(index, to).into_iter().map(|(start, end)| root_beyond(hashes, held, &known, start, end)).collect()
 }
 
 fn root_beyond(
@@ -293,6 +309,19 @@ pub fn consistency_from_inclusion(
     // The proof verifies from our own state only if the path's left siblings were our own peaks.
     verify_consistency(after.size(), &after.root(), size, &root, &proof)?;
     Ok((root, after, proof))
+}
+
+/// A proof as sent; `None` where its hashes are not of 32 bytes, or more than any proof has.
+pub fn proof_from_wire(wire: &[Vec<u8>]) -> Option<Vec<Digest>> {
+    if wire.len() > PROOF_HASHES_MAX {
+        return None;
+    }
+    wire.iter().map(|bytes| Digest::try_from(bytes.as_slice()).ok()).collect()
+}
+
+/// A proof to be sent.
+pub fn proof_to_wire(proof: &[Digest]) -> Vec<Vec<u8>> {
+    proof.iter().map(|hash| hash.as_bytes().to_vec()).collect()
 }
 
 /// The largest power of two below `size`, which is at least 2.

@@ -15,7 +15,7 @@ use proto::schema::{self, Kind};
 use proto::serve;
 use proto::tree;
 
-use crate::world::{Memory, Parliament, Rng, charter, delegates, key, parliaments, summary};
+use crate::world::{Memory, Parliament, Rng, charter, delegates, key, parliaments, summary, want};
 
 /// Finland's library has published nine summaries in three goes; a newcomer holds none of them yet.
 struct Library {
@@ -44,7 +44,7 @@ impl Library {
     }
 
     fn chunk(&self, from: u64, to: u64) -> schema::Chunk {
-        match serve::chunk(&self.archive, &self.finland.desk.public(), from, to) {
+        match serve::chunk(&self.archive, &want(&self.finland.desk.public(), from, to), from) {
             Ok(schema::sync_message::Message::Chunk(chunk)) => chunk,
             other => panic!("expected a chunk, got {other:?}"),
         }
@@ -102,7 +102,7 @@ fn a_log_arrives_in_pieces_of_any_size_and_every_piece_verifies_by_itself() {
 fn any_piece_of_a_piece_can_be_handed_on_and_proves_itself() {
     let library = Library::new();
     let desk = library.finland.desk.public();
-    let chunk = |memory: &Memory, to| match serve::chunk(memory, &desk, 0, to) {
+    let chunk = |memory: &Memory, to| match serve::chunk(memory, &want(&desk, 0, to), 0) {
         Ok(schema::sync_message::Message::Chunk(chunk)) => chunk,
         other => panic!("expected a chunk, got {other:?}"),
     };
@@ -244,7 +244,7 @@ fn a_publication_may_come_without_its_body_but_entry_0_and_governance_may_not() 
     let run = empty.write(&library.federation, &finland.identity, &acts, 0).unwrap();
     let mut archive = Memory::default();
     archive.keep(&Record::Run(Arc::new(run)));
-    let answer = serve::chunk(&archive, &finland.identity.public(), 0, 2);
+    let answer = serve::chunk(&archive, &want(&finland.identity.public(), 0, 2), 0);
     let Ok(schema::sync_message::Message::Chunk(mut chunk)) = answer else { panic!() };
     chunk.leaves[1].body.clear();
     let refused = empty.verify(&library.federation, &chunk, |_| Admission::Whole);
@@ -310,6 +310,7 @@ fn entry_0_opens_the_log_as_the_key_was_made_known() {
                 body: run.leaves()[0].body.as_ref().unwrap().frame.clone(),
             }],
             closing: Some(run.closing().to_wire()),
+            joined: Vec::new(),
         };
         let verified = library.verify(&library.newcomer(), &chunk);
         if let Ok(run) = &verified {
@@ -339,7 +340,7 @@ fn a_cut_ends_a_log_for_those_who_hold_none_of_it_too() {
     assert_eq!(until(6, &library.chunk(0, 9)), Err(RunError::Ended(6)));
     assert_eq!(until(6, &library.chunk(0, 6)), Ok(6));
     assert_eq!(until(0, &library.chunk(0, 1)), Err(RunError::Ended(0)));
-    assert_eq!(until(5, &library.chunk(0, 5)), Err(RunError::NotJoined(5)), "the cut names another root");
+    assert_eq!(until(5, &library.chunk(0, 5)), Err(RunError::OffCut(5)), "the cut names another root");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod corpus;
 mod editions;
 mod forgoing;
+mod forks;
 mod histories;
 mod log;
 mod replica;

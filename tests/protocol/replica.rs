@@ -1,8 +1,12 @@
 //! A replica among peers that lie, withhold or know less: what is false is refused and its bearer named, what is true
 //! arrives in the end, and nobody honest is ever named.
 
+use std::sync::Arc;
+
+use proto::archive::{Archive, Head, StoredLeaf};
 use proto::body::{Cut, revocation};
 use proto::digest::Digest;
+use proto::fork::Fork;
 use proto::frontier::Claim;
 use proto::key::PublicKey;
 use proto::limits;
@@ -10,7 +14,7 @@ use proto::message;
 use proto::replica::{Effect, Input, SYNC_STALE_MS, Verdict};
 use proto::schema::sync_message::Message;
 use proto::schema::{self, Kind};
-use proto::serve::{self, Answer, Archive};
+use proto::serve::{self, Answer};
 
 use crate::world::{Borrowed, Memory, Node, Parliament, Rng, SALT, delegates, founded, key, summary, sync, sync_over};
 
@@ -133,7 +137,7 @@ fn who_holds_less_than_it_says_is_named() {
 }
 
 /// What a caller with all of Finland's library says of a peer that claims another root of it, and answers as `answers` says.
-fn other_root(mut answers: impl FnMut(schema::Chunk) -> Message) -> Vec<String> {
+fn other_root(mut answers: impl FnMut(Message) -> Message) -> Vec<String> {
     let (finland, node, mut reader) = published();
     sync(&mut reader, &node);
     let library = finland.desk.public();
@@ -147,8 +151,7 @@ fn other_root(mut answers: impl FnMut(schema::Chunk) -> Message) -> Vec<String> 
                 frontier.rows.iter_mut().find(|row| row.log == library.as_bytes()).unwrap().root[0] ^= 1;
                 Message::Frontier(frontier)
             }
-            Message::Chunk(chunk) => answers(chunk),
-            other => other,
+            other => answers(other),
         }]
     };
     let faults = sync_over(&mut reader, &node, claim);
@@ -159,42 +162,37 @@ fn other_root(mut answers: impl FnMut(schema::Chunk) -> Message) -> Vec<String> 
 #[test]
 fn who_claims_another_root_and_shows_none_is_named() {
     let (finland, ..) = published();
-    let named = format!("claimed another root of log {} at size 4 and showed none", finland.desk.public());
-    let another = Digest::of(b"another").as_bytes().to_vec();
-    assert_eq!(other_root(Message::Chunk), [named.as_str()], "our own entry, with its closing");
-    assert_eq!(other_root(|_| serve::refusal("not now")), [named.as_str()]);
-    assert_eq!(other_root(|chunk| Message::Chunk(schema::Chunk { closing: None, ..chunk })), [named.as_str()]);
-    let joined = |mut chunk: schema::Chunk| {
-        chunk.closing.as_mut().unwrap().proof = vec![another.clone()];
-        Message::Chunk(chunk)
+    let named = |why: &str| [format!("claimed another root of log {} and showed none{why}", finland.desk.public())];
+    assert_eq!(other_root(|honest| honest), named(""), "the tile that is ours");
+    let tile = |honest| match honest {
+        Message::Tile(mut tile) => {
+            tile.hashes[2][0] ^= 1;
+            Message::Tile(tile)
+        }
+        other => other,
     };
-    assert_eq!(other_root(joined), [named.as_str()], "a proof that joins nothing");
-    let elsewhere = |chunk| Message::Chunk(schema::Chunk { from: 0, ..chunk });
-    assert_eq!(other_root(elsewhere), ["sent a run that was not asked for"]);
-}
-
-#[test]
-fn who_claims_another_root_that_the_author_signed_is_not_named_and_the_operator_reads_it() {
-    let (finland, node, mut reader) = published();
-    sync(&mut reader, &node);
-    // The library of a backup that was written to: another third summary, and then, larger, a fourth.
-    let (_, _, mut nodes) = founded(2);
-    let mut other = nodes.remove(0);
-    other.write(&finland.desk, &[summary("one"), summary("two"), summary("another three")]).unwrap();
-    let held = reader.replica.frontier();
-    sync(&mut reader, &other);
-    let waiting = format!("{}: the peer has another root at size 4", finland.desk.public());
-    assert_eq!(reader.replica.peers()["called"].waiting, [waiting.as_str()]);
-    // A mirror of that branch holds its four entries by a closing beyond them.
-    let small = other.replica.frontier();
-    other.write(&finland.desk, &[summary("four")]).unwrap();
-    let behind = |answer| match answer {
-        Message::Frontier(_) => vec![Message::Frontier(small.to_wire())],
-        other => vec![other],
+    assert_eq!(other_root(tile), named(": both branches have the same entry there"), "a tile that is no tree's");
+    let proof = |honest| match tile(honest) {
+        Message::Branch(mut branch) => {
+            branch.joined[0][0] ^= 1;
+            Message::Branch(branch)
+        }
+        other => other,
     };
-    assert!(sync_over(&mut reader, &other, behind).is_empty());
-    assert_eq!(reader.replica.peers()["called"].waiting, [waiting.as_str()]);
-    assert_eq!(reader.replica.frontier(), held, "of two branches we keep ours");
+    let apart = format!(": a branch of log {} does not part at entry 2", finland.desk.public());
+    assert_eq!(other_root(proof), named(&apart), "a proof that joins nothing");
+    let none = |honest| match tile(honest) {
+        Message::Branch(branch) => Message::Branch(schema::Branch { entry: Vec::new(), ..branch }),
+        other => other,
+    };
+    assert_eq!(other_root(none), ["sent a branch that is none"]);
+    let refused = "showed another branch of a log and not where it parts: not now";
+    assert_eq!(other_root(|_| serve::refusal("not now")), [refused]);
+    let unasked = |honest| match honest {
+        Message::Tile(_) => Message::Branch(schema::Branch::default()),
+        other => other,
+    };
+    assert_eq!(other_root(unasked), ["sent a branch that was not asked for"]);
 }
 
 #[test]
@@ -506,12 +504,16 @@ impl Archive for Closed<'_> {
     where
         Self: 'b;
 
-    fn head(&self, log: &PublicKey) -> Result<Option<serve::Head>, Self::Error> {
+    fn head(&self, log: &PublicKey) -> Result<Option<Head>, Self::Error> {
         self.0.head(log)
     }
 
-    fn leaf(&self, log: &PublicKey, index: u64) -> Result<Option<serve::StoredLeaf>, Self::Error> {
+    fn leaf(&self, log: &PublicKey, index: u64) -> Result<Option<StoredLeaf>, Self::Error> {
         panic!("entry {index} of {log} was read, though there is nothing to tell")
+    }
+
+    fn fork(&self, log: &PublicKey) -> Result<Option<Arc<Fork>>, Self::Error> {
+        self.0.fork(log)
     }
 
     fn hashes<'b>(&'b self, log: &PublicKey) -> Borrowed<'b> {

@@ -18,8 +18,8 @@ use proto::key::{PublicKey, SecretKey};
 use proto::log::Log;
 use proto::message;
 use proto::replica::{Effect, Input, Record, Replica, Verdict};
-use proto::schema::Kind;
 use proto::schema::sync_message::Message;
+use proto::schema::{Kind, Want};
 use proto::serve::{self, Answer};
 use proto::session::Peer;
 use proto::tree;
@@ -66,7 +66,7 @@ struct Stream {
     called: usize,
     asked: VecDeque<Message>,
     noted: serve::Asked,
-    range: Option<(PublicKey, u64, u64)>,
+    range: Option<(Want, u64)>,
     /// When the last message of each direction arrives: streams keep their order.
     there_ms: u64,
     back_ms: u64,
@@ -335,9 +335,9 @@ impl Storm {
             }
             match effect {
                 Effect::Keep(record) => self.keep(at, &record),
-                Effect::FindRoot { log, size } => {
-                    let found = self.stations[at].memory.found(log, size);
-                    self.on_input(at, found, stream);
+                Effect::Look(look) => {
+                    let seen = self.stations[at].memory.seen(look);
+                    self.on_input(at, seen, stream);
                 }
                 Effect::Announce(bytes) => self.announce(at, &bytes),
                 Effect::Judge { verdict, .. } => assert_ne!(verdict, Verdict::Reject, "honest gossip is true"),
@@ -435,19 +435,21 @@ impl Storm {
         let Some(line) = self.streams.get_mut(&stream) else { return };
         let station = &self.stations[line.called];
         let Some(replica) = &station.replica else { return self.lose(stream) };
-        let answer = match line.range {
-            Some((log, from, to)) => {
+        let answer = match &line.range {
+            Some((want, from)) => {
+                let from = *from;
+                let to = want.to;
                 // A slow line takes a few entries at a time; whoever cannot part a run gives it whole.
                 let few = from + 1 + self.rng.below(12);
                 let few = if self.rng.chance(30) { to.min(few) } else { to };
-                let mut message = serve::chunk(&station.memory, &log, from, few).unwrap();
+                let mut message = serve::chunk(&station.memory, &Want { to: few, ..want.clone() }, from).unwrap();
                 if matches!(message, Message::Refusal(_)) {
-                    message = serve::chunk(&station.memory, &log, from, to).unwrap();
+                    message = serve::chunk(&station.memory, want, from).unwrap();
                 }
                 line.range = match &message {
                     Message::Chunk(chunk) => {
                         let end = from + chunk.leaves.len() as u64;
-                        (end < to.min(chunk.total)).then_some((log, end, to))
+                        (end < to.min(chunk.total)).then(|| (want.clone(), end))
                     }
                     _ => None,
                 };
@@ -458,7 +460,8 @@ impl Storm {
                 Some(asked) => match serve::answer(&station.memory, &replica.frontier(), asked).unwrap() {
                     Answer::One(message) => Some(message),
                     Answer::Range(want) => {
-                        line.range = Some((PublicKey::from_bytes(&want.log).unwrap(), want.from, want.to));
+                        let from = want.from;
+                        line.range = Some((want, from));
                         None
                     }
                     Answer::Broken(why) => panic!("an honest caller asked what breaks the protocol: {why}"),

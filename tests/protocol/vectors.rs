@@ -19,7 +19,9 @@ use proto::serve;
 use proto::tree;
 use serde_json::{Value, json};
 
-use crate::world::{Forest, Memory, Node, Parliament, charter, delegates, key, parliaments, summary, unsigned_charter};
+use crate::world::{
+    Forest, Memory, Node, Parliament, charter, delegates, key, parliaments, summary, unsigned_charter, want,
+};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -201,7 +203,7 @@ fn frontiers() {
 fn chunks() {
     let (finland, federation, node) = library();
     let desk = finland.desk.public();
-    let chunk = |memory: &Memory, from, to| match serve::chunk(memory, &desk, from, to) {
+    let chunk = |memory: &Memory, from, to| match serve::chunk(memory, &want(&desk, from, to), from) {
         Ok(schema::sync_message::Message::Chunk(chunk)) => chunk,
         other => panic!("expected a chunk, got {other:?}"),
     };
@@ -252,7 +254,7 @@ fn gossip() {
 fn greetings() {
     let (_, federation, node) = library();
     let hello = message::hello(&federation, &node.replica.frontier().digest());
-    let want = schema::Want { log: key(2).public().as_bytes().to_vec(), from: 3, to: 5 };
+    let want = schema::Want { log: key(2).public().as_bytes().to_vec(), from: 3, to: 5, root: Vec::new() };
     let bodies = schema::WantBodies { log: key(2).public().as_bytes().to_vec(), indexes: vec![1, 4] };
     golden(
         "greetings",

@@ -5,18 +5,22 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use proto::archive::{Archive, Head, StoredLeaf};
 use proto::body::{Cut, Open, Purpose};
 use proto::charter::Charter;
 use proto::digest::Digest;
 use proto::edition::Edition;
 use proto::erasure::Erasure;
+use proto::fork::Fork;
 use proto::key::{PublicKey, SecretKey};
 use proto::log::{Closing, Leaf, Log};
+use proto::look::Look;
 use proto::member::Member;
 use proto::replica::{Effect, Input, Record, Replica, Verdict, WriteError};
-use proto::schema::Kind;
+use proto::rewind::Rewind;
 use proto::schema::sync_message::Message;
-use proto::serve::{self, Answer, Archive, Head, StoredLeaf};
+use proto::schema::{self, Kind};
+use proto::serve::{self, Answer};
 use proto::session::Peer;
 use proto::tree::{Compact, Hashes};
 
@@ -158,6 +162,11 @@ pub fn summary(text: &str) -> (u32, Vec<u8>) {
     (Kind::LawSummary as u32, format!("{text}, salted with sixteen bytes or more").into_bytes())
 }
 
+/// The question for entries of a log, of whatever branch.
+pub fn want(log: &PublicKey, from: u64, to: u64) -> schema::Want {
+    schema::Want { log: log.as_bytes().to_vec(), from, to, root: Vec::new() }
+}
+
 /// Every hash of a tree, as a store has them.
 #[derive(Clone, Default)]
 pub struct Forest {
@@ -192,6 +201,9 @@ pub struct Memory {
     pub editions: Vec<Arc<Edition>>,
     pub logs: BTreeMap<PublicKey, Kept>,
     pub erased: BTreeMap<(PublicKey, u64), Erasure>,
+    pub forks: BTreeMap<PublicKey, Arc<Fork>>,
+    /// What was set aside, by log.
+    pub aside: BTreeMap<PublicKey, Vec<Leaf>>,
 }
 
 /// One log of it.
@@ -232,6 +244,23 @@ impl Memory {
                 }
             }
             Record::Edition(edition) => self.editions.push(edition.clone()),
+            Record::Fork(fork) => {
+                self.forks.insert(*fork.log(), fork.clone());
+            }
+            Record::Rewind(rewind) => self.rewind(rewind),
+        }
+    }
+
+    fn rewind(&mut self, rewind: &Rewind) {
+        let (log, at) = (rewind.cut.log, rewind.at as usize);
+        let kept = self.logs.get_mut(&log).unwrap();
+        let hashes: Vec<Digest> = kept.leaves[..at].iter().map(|leaf| leaf.entry.digest()).collect();
+        kept.forest = Forest::over(&hashes);
+        rewind.verify(&kept.forest.compact.root()).unwrap();
+        self.aside.entry(log).or_default().extend(kept.leaves.drain(at..));
+        match &rewind.closing {
+            Some(closing) => kept.closing = closing.clone(),
+            None => drop(self.logs.remove(&log)),
         }
     }
 
@@ -248,6 +277,7 @@ impl Memory {
         for edition in &self.editions {
             replica.resume_edition(&edition.to_wire()).unwrap();
         }
+        self.forks.values().for_each(|fork| replica.resume_fork(fork.clone()));
         let (governance, publication): (Vec<_>, Vec<_>) =
             self.logs.iter().partition(|(_, kept)| kept.open().purpose == Purpose::Governance);
         for (key, kept) in governance.into_iter().chain(publication) {
@@ -265,8 +295,8 @@ impl Memory {
             replica.resume(*key, log, &acts);
         }
         for effect in replica.resumed() {
-            let Effect::FindRoot { log, size } = effect else { panic!("resuming led to {effect:?}") };
-            replica.handle(0, self.found(log, size)).unwrap();
+            let Effect::Look(look) = effect else { panic!("resuming led to {effect:?}") };
+            replica.handle(0, self.seen(look)).unwrap();
         }
         for leaf in self.logs.values().flat_map(|kept| &kept.leaves) {
             if let Some(body) = &leaf.body {
@@ -275,11 +305,9 @@ impl Memory {
         }
     }
 
-    /// The answer to the question for a root.
-    pub fn found(&self, log: PublicKey, size: u64) -> Input {
-        let leaves: Vec<Digest> = self.logs[&log].leaves.iter().map(|leaf| leaf.entry.digest()).collect();
-        let root = Forest::over(&leaves[..size as usize]).compact.root();
-        Input::RootFound { log, size, root }
+    /// The answer to a replica's own question.
+    pub fn seen(&self, look: Look) -> Input {
+        Input::Seen(look, look.at(self).unwrap())
     }
 }
 
@@ -319,6 +347,10 @@ impl Archive for Memory {
         Ok(leaf.map(|leaf| (leaf.entry.as_bytes().to_vec(), leaf.body.as_ref().map(|body| body.frame.clone()))))
     }
 
+    fn fork(&self, log: &PublicKey) -> Result<Option<Arc<Fork>>, Self::Error> {
+        Ok(self.forks.get(log).cloned())
+    }
+
     fn hashes<'a>(&'a self, log: &PublicKey) -> Borrowed<'a> {
         Borrowed(self.logs.get(log).map(|kept| &kept.forest))
     }
@@ -342,7 +374,7 @@ impl Node {
         for effect in self.replica.handle(0, input)? {
             match effect {
                 Effect::Keep(record) => self.memory.keep(&record),
-                Effect::FindRoot { log, size } => rest.extend(self.handle(self.memory.found(log, size))?),
+                Effect::Look(look) => rest.extend(self.handle(self.memory.seen(look))?),
                 other => rest.push(other),
             }
         }
@@ -376,10 +408,10 @@ impl Node {
             Answer::One(message) => vec![message],
             Answer::Broken(why) => panic!("an honest caller asked what breaks the protocol: {why}"),
             Answer::Range(want) => {
-                let (log, mut from) = (PublicKey::from_bytes(&want.log).unwrap(), want.from);
+                let mut from = want.from;
                 let mut answers = Vec::new();
                 loop {
-                    let message = serve::chunk(&self.memory, &log, from, want.to).unwrap();
+                    let message = serve::chunk(&self.memory, &want, from).unwrap();
                     let (end, total) = match &message {
                         Message::Chunk(chunk) => (chunk.from + chunk.leaves.len() as u64, chunk.total),
                         _ => (u64::MAX, 0),
@@ -418,7 +450,7 @@ pub fn sync_over(caller: &mut Node, called: &Node, mut line: impl FnMut(Message)
                 }
             }
             Effect::Penalize { fault, .. } => faults.push(fault),
-            Effect::Close(_) => {}
+            Effect::Close(_) | Effect::Announce(_) => {}
             other => panic!("a sync led to {other:?}"),
         }
     }

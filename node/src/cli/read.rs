@@ -8,7 +8,7 @@ use crate::config::Folder;
 use crate::disk;
 use crate::explain::Explainer;
 use crate::index::{Filters, Index};
-use crate::indexer;
+use crate::indexer::{self, Scope};
 use crate::keeper::Keeper;
 use crate::library::{Library, LibraryError};
 use crate::name::Name;
@@ -36,14 +36,14 @@ impl Source {
         for note in notes {
             eprintln!("note: {note}");
         }
-        let policy = keeper.view().policy;
-        Index::made_for(&folder.index(), &policy.hidden_mark()).map_err(CliError::failed)?;
-        let (mut index, opened) =
-            Index::open(&folder.index(), keeper.view().counts.arrival).map_err(CliError::failed)?;
+        let view = keeper.view();
+        let scope = Scope::of(&view);
+        Index::made_for(&folder.index(), &scope.mark(&view.policy)).map_err(CliError::failed)?;
+        let (mut index, opened) = Index::open(&folder.index(), view.counts.arrival).map_err(CliError::failed)?;
         if opened.rebuilt.is_some() {
             eprintln!("note: the search index is rebuilt; this takes a while once");
         }
-        indexer::catch_up(&keeper.reader(), &mut index, opened.cursor, &policy.hidden).map_err(CliError::failed)?;
+        indexer::catch_up(&keeper.reader(), &mut index, opened.cursor, scope).map_err(CliError::failed)?;
         let library = Library { reader: keeper.reader(), view: keeper.view(), searcher: index.searcher() };
         Ok(Source::Alone(Box::new((keeper, library))))
     }

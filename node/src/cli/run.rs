@@ -15,7 +15,7 @@ use crate::config::Folder;
 use crate::fence::write_durably;
 use crate::http;
 use crate::index::Index;
-use crate::indexer;
+use crate::indexer::{self, Scope};
 use crate::keystore;
 use crate::node::{Node, Started};
 
@@ -92,8 +92,8 @@ impl Run {
             tracing::warn!("{note}");
         }
         let notes = Arc::new(Mutex::new(notes));
-        let hidden = node.view().policy.hidden_mark();
-        Index::made_for(&folder.index(), &hidden).map_err(CliError::failed)?;
+        let view = node.view();
+        Index::made_for(&folder.index(), &Scope::of(&view).mark(&view.policy)).map_err(CliError::failed)?;
         let (index, opened) = Index::open(&folder.index(), arrival).map_err(CliError::failed)?;
         if let Some(reason) = opened.rebuilt {
             let words = format!("the search index is rebuilt: {reason}");

@@ -73,6 +73,6 @@ impl Keeper {
         for (entry, body) in self.store.erasing()? {
             owed.extend(self.replica.resume_withdrawal(&entry, &body).into_iter().map(Record::Erasure));
         }
-        if owed.is_empty() { Ok(()) } else { self.keep(now_ms(), &owed, Vec::new()) }
+        if owed.is_empty() { Ok(()) } else { self.keep(now_ms(), &owed) }
     }
 }

@@ -7,14 +7,16 @@ use super::{ASKED_MAX, Effect, REFUSALS_MAX, Replica};
 use crate::body::Purpose;
 use crate::digest::Digest;
 use crate::edition::Edition;
-use crate::frontier::{Claim, Row};
+use crate::frontier::Claim;
 use crate::key::PublicKey;
 use crate::limits;
-use crate::log::{Closing, Log, RunError};
+use crate::log::{Log, RunError};
+use crate::look::Look;
 use crate::message;
 use crate::schema;
 use crate::schema::sync_message::Message;
 use crate::session::{Asked, Peer, Session, Stage, Wanted};
+use crate::tree::{self, Compact};
 
 impl Replica {
     pub(super) fn on_answer(&mut self, now_ms: u64, peer: &Peer, answer: Message, effects: &mut Vec<Effect>) {
@@ -24,14 +26,28 @@ impl Replica {
             (_, Message::Refusal(refusal)) => self.on_refusal(&mut session, &refusal.reason, effects),
             (Stage::Hello, Message::Hello(hello)) => self.on_hello(&mut session, &hello, effects),
             (Stage::Frontier, Message::Frontier(wire)) => self.on_frontier(&mut session, &wire, effects),
-            (Stage::Evidence, Message::Chunk(chunk)) => self.on_evidence(&mut session, &chunk, effects),
             (Stage::Editions, Message::Editions(answer)) => self.on_editions(&mut session, &answer, effects),
+            (Stage::Forks(log), Message::Fork(wire)) => self.on_fork(&mut session, &log, &wire, effects),
             (Stage::Governance | Stage::Publications, Message::Chunk(chunk)) => {
                 self.on_chunk(&mut session, &chunk, effects)
             }
+            (Stage::Split, Message::Tile(tile)) => self.on_tile(&mut session, &tile, effects),
+            (Stage::Split, Message::Branch(branch)) => self.on_branch(&mut session, &branch, effects),
             (Stage::Bodies, Message::Bodies(bodies)) => self.on_bodies(&mut session, &bodies, effects),
             _ => Err("answered what was not asked".to_owned()),
         };
+        self.go_on(now_ms, session, outcome, effects);
+    }
+
+    /// What becomes of a session after an answer.
+    pub(super) fn go_on(
+        &mut self,
+        now_ms: u64,
+        session: Session,
+        outcome: Result<Next, String>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let peer = &session.peer.clone();
         match outcome {
             Ok(Next::Await) => {
                 self.sessions.insert(peer.clone(), session);
@@ -78,47 +94,18 @@ impl Replica {
         effects: &mut Vec<Effect>,
     ) -> Result<Next, String> {
         let theirs = Claim::from_wire(wire).ok_or("sent a frontier that is not one")?;
-        let ours = self.frontier();
-        let differs = |(key, own): (&PublicKey, &Row)| {
-            let row = theirs.row(key)?;
-            let is_other = own.size == row.size && own.root != row.root;
-            let next = own.size.checked_sub(1).filter(|_| is_other)?;
-            Some(Wanted { log: *key, next, to: row.size })
-        };
-        session.wants = ours.rows.iter().filter_map(differs).take(ASKED_MAX).collect();
         let is_new = |digest: &&Digest| self.standing.editions().edition(digest).is_none();
         session.editions = theirs.editions.iter().filter(is_new).copied().collect();
+        session.behind = self.behind(&theirs);
         session.theirs = Some(theirs);
-        if session.wants.is_empty() {
-            return Ok(self.ask_editions(session, effects));
-        }
-        session.stage = Stage::Evidence;
-        ask_wants(session, effects);
-        Ok(Next::Await)
-    }
-
-    /// A root that is not ours at our size: either the log's key signed for it, which is a fork, or the claim was false.
-    fn on_evidence(
-        &self,
-        session: &mut Session,
-        chunk: &schema::Chunk,
-        effects: &mut Vec<Effect>,
-    ) -> Result<Next, String> {
-        let asked = |want: &Wanted| chunk.log == want.log.as_bytes() && chunk.from == want.next;
-        let Some(want) = session.wants.pop_front().filter(asked) else {
-            return Err("sent a run that was not asked for".to_owned());
-        };
-        let claimed = session.theirs.as_ref().and_then(|theirs| theirs.row(&want.log));
-        let closing = chunk.closing.as_ref().and_then(|wire| Closing::from_wire(&self.federation, wire).ok());
-        let is_shown = |(row, closing): (&Row, Closing)| closing.joins(&want.log, row.size, &row.root);
-        if !claimed.zip(closing).is_some_and(is_shown) {
-            return Err(false_root(&want));
-        }
-        Ok(if session.wants.is_empty() { self.ask_editions(session, effects) } else { Next::Await })
+        session.stage = Stage::Behind;
+        let look = |(log, size): &(PublicKey, u64)| Effect::Look(Look::Root { log: *log, size: *size });
+        effects.extend(session.behind.iter().map(look));
+        Ok(if session.behind.is_empty() { self.ask_editions(session, effects) } else { Next::Await })
     }
 
     /// Asks for the next editions that the peer says are valid, before all logs: they decide which of those are wanted.
-    fn ask_editions(&self, session: &mut Session, effects: &mut Vec<Effect>) -> Next {
+    pub(super) fn ask_editions(&self, session: &mut Session, effects: &mut Vec<Effect>) -> Next {
         let asked = session.editions.iter().take(limits::EDITIONS_ASKED_MAX);
         let digests: Vec<Vec<u8>> = asked.map(|digest| digest.as_bytes().to_vec()).collect();
         if digests.is_empty() {
@@ -154,8 +141,12 @@ impl Replica {
         Ok(self.ask_editions(session, effects))
     }
 
-    /// Asks for the next runs: governance logs first, because they decide which other logs are wanted.
-    fn ask_runs(&self, session: &mut Session, effects: &mut Vec<Effect>) -> Next {
+    /// Asks for forks, and for the next runs: governance logs first, because they decide which other logs are wanted. Whatever has
+    /// come is followed by all that it makes wanted, and in the end by searches and bodies.
+    pub(super) fn ask_runs(&self, session: &mut Session, effects: &mut Vec<Effect>) -> Next {
+        if self.ask_fork(session, effects) {
+            return Next::Await;
+        }
         for (stage, purpose) in [(Stage::Governance, Purpose::Governance), (Stage::Publications, Purpose::Publication)]
         {
             session.wants = self.news(session, purpose);
@@ -164,6 +155,9 @@ impl Replica {
                 ask_wants(session, effects);
                 return Next::Await;
             }
+        }
+        if self.ask_split(session, effects) {
+            return Next::Await;
         }
         self.ask_bodies(session, effects)
     }
@@ -174,13 +168,16 @@ impl Replica {
         let wanted = |(key, log): (&PublicKey, &Log)| {
             let until = session.until.get(key).copied().unwrap_or(u64::MAX).min(self.end(key, log));
             let until = until.min(self.allowance(key, log));
-            let (next, to) = (log.size(), theirs.row(key).map_or(0, |row| row.size.min(until)));
-            (log.purpose() == purpose && to > next).then_some(Wanted { log: *key, next, to })
+            let row = theirs.row(key)?;
+            let (next, to, root) = (log.size(), row.size.min(until), self.cut_at(key, row));
+            // Of a log that is known to be forked only the branch of its cut will do, and who stands at the cut has that.
+            let is_sound = root.is_some() || !self.is_settled(key, log);
+            (log.purpose() == purpose && to > next && is_sound).then_some(Wanted { log: *key, next, to, root })
         };
         let heirs = theirs.rows.iter().filter(|_| purpose == Purpose::Governance).filter_map(|(key, row)| {
             let log = *self.heir(key)?.key();
             let to = row.size.min(session.until.get(&log).copied().unwrap_or(u64::MAX));
-            (to > 0).then_some(Wanted { log, next: 0, to })
+            (to > 0).then_some(Wanted { log, next: 0, to, root: None })
         });
         heirs.chain(self.logs.iter().filter_map(wanted)).take(ASKED_MAX).collect()
     }
@@ -196,9 +193,12 @@ impl Replica {
             return Err("sent a run that was not asked for".to_owned());
         };
         want.next += chunk.leaves.len() as u64;
-        let Wanted { log: key, next, to } = *want;
-        let allowed = self.room(&key).map_or(0, |log| self.allowance(&key, &log));
+        let Wanted { log: key, next, to, root } = *want;
+        let (held, allowed) = self.room(&key).map_or((0, 0), |log| (log.size(), self.allowance(&key, &log)));
         match self.verify(chunk) {
+            Ok(run) if root.is_some_and(|root| !leads_to(chunk, run.after(), to, &root)) => {
+                return Err(format!("stands at the cut of log {key} and sent entries of another branch"));
+            }
             // Another log of the member came first, and its quota is for both.
             Ok(run) if run.after().size() > allowed => session.end(&key, allowed),
             Ok(run) => self.take(&Arc::new(run), effects),
@@ -208,7 +208,12 @@ impl Replica {
             Err(RunError::Ended(end)) => session.end(&key, end),
             Err(RunError::Gap { held, .. }) => session.end(&key, held),
             // True or false by records that the peer may have and we may not.
-            Err(error @ RunError::Open) => session.refuse(&key, &error.to_string()),
+            Err(error @ (RunError::Open | RunError::OffCut(_))) => session.refuse(&key, &error.to_string()),
+            // Another branch than ours, or none: the search tells.
+            Err(error @ RunError::NotJoined(_)) if held > 0 && !session.searched.contains(&key) => {
+                session.refuse(&key, &error.to_string());
+                session.parted.insert(key);
+            }
             Err(error) => return Err(format!("sent a run of log {key} that does not verify: {error}")),
         }
         if next >= to.min(chunk.total) {
@@ -224,7 +229,11 @@ impl Replica {
     fn on_refusal(&self, session: &mut Session, reason: &str, effects: &mut Vec<Effect>) -> Result<Next, String> {
         let reason: String = reason.chars().filter(|c| !c.is_control()).take(200).collect();
         match session.stage {
-            Stage::Evidence => Err(session.wants.front().map(false_root).unwrap_or(reason)),
+            Stage::Forks(log) => {
+                session.refuse(&log, &reason);
+                Ok(self.ask_runs(session, effects))
+            }
+            Stage::Split => Err(format!("showed another branch of a log and not where it parts: {reason}")),
             Stage::Governance | Stage::Publications => {
                 if let Some(want) = session.wants.pop_front() {
                     session.refuse(&want.log, &reason);
@@ -288,25 +297,28 @@ impl Replica {
 }
 
 fn ask_wants(session: &Session, effects: &mut Vec<Effect>) {
-    for Wanted { log, next, to } in &session.wants {
-        let want = schema::Want { log: log.as_bytes().to_vec(), from: *next, to: *to };
+    for Wanted { log, next, to, root } in &session.wants {
+        let root = root.map(|root| root.as_bytes().to_vec()).unwrap_or_default();
+        let want = schema::Want { log: log.as_bytes().to_vec(), from: *next, to: *to, root };
         effects.push(Effect::Ask(session.peer.clone(), Message::Want(want)));
     }
 }
 
-fn false_root(want: &Wanted) -> String {
-    format!("claimed another root of log {} at size {} and showed none", want.log, want.to)
+/// Whether a chunk shows that its run is on the branch with that root.
+fn leads_to(chunk: &schema::Chunk, after: &Compact, to: u64, root: &Digest) -> bool {
+    let proof = tree::proof_from_wire(&chunk.joined);
+    proof.is_some_and(|proof| tree::root_from_consistency(after.size(), &after.root(), to, &proof) == Ok(*root))
 }
 
 /// What a session does next.
-enum Next {
+pub(super) enum Next {
     Await,
     Done,
 }
 
 impl Session {
     /// What the peer did not give is not asked of it again in this session, and the operator reads why.
-    fn refuse(&mut self, key: &PublicKey, words: &str) {
+    pub(super) fn refuse(&mut self, key: &PublicKey, words: &str) {
         self.end(key, 0);
         if self.refusals.len() < REFUSALS_MAX {
             self.refusals.push(format!("{key}: {words}"));

@@ -16,6 +16,9 @@ use crate::tree;
 impl Replica {
     pub(super) fn on_gossip(&mut self, now_ms: u64, from: &Peer, bytes: &[u8], effects: &mut Vec<Effect>) -> Verdict {
         let Some(gossip) = message::decode_gossip(bytes) else { return Verdict::Reject };
+        if let Some(wire) = &gossip.fork {
+            return self.on_gossiped_fork(now_ms, from, wire, effects);
+        }
         let Ok(checkpoint) = SignedCheckpoint::verify(&gossip.checkpoint, &self.federation) else {
             return Verdict::Reject;
         };

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, LazyLock};
 
+use proto::archive::{Archive, Head, StoredLeaf};
 use proto::body::{self, Act, Open, Purpose};
 use proto::charter::Charter;
 use proto::checkpoint::{Checkpoint, SignedCheckpoint};
 use proto::digest::Digest;
 use proto::edition::Edition;
 use proto::entry::Entry;
+use proto::fork::Fork;
 use proto::frontier::{Claim, Frontier, Row};
 use proto::key::{PublicKey, SecretKey};
 use proto::limits;
@@ -22,7 +24,7 @@ use proto::proof::TlogProof;
 use proto::replica::{Effect, Input, Record, Replica, Verdict};
 use proto::schema::sync_message::Message;
 use proto::schema::{self, Kind};
-use proto::serve::{self, Answer, Archive, Asked, Head, StoredLeaf};
+use proto::serve::{self, Answer, Asked};
 use proto::session::Peer;
 use proto::tree::{self, Compact, Hashes};
 
@@ -428,6 +430,7 @@ impl Stage {
                 total: run.after().size(),
                 leaves: run.leaves().iter().map(leaf).collect(),
                 closing: Some(run.closing().to_wire()),
+                joined: Vec::new(),
             };
             let mut without = chunk.clone();
             without.leaves.iter_mut().for_each(|leaf| leaf.body.clear());
@@ -602,6 +605,10 @@ impl Archive for Records {
         Ok(kept.and_then(|kept| kept.leaves.get(usize::try_from(index).ok()?).cloned()))
     }
 
+    fn fork(&self, _: &PublicKey) -> Result<Option<Arc<Fork>>, Infallible> {
+        Ok(None)
+    }
+
     fn hashes<'a>(&'a self, log: &PublicKey) -> Borrowed<'a> {
         Borrowed(self.logs.get(log))
     }
@@ -636,6 +643,7 @@ impl Library {
                 federation,
                 editions: vec![Arc::new(Edition::from(&*STAGE.charter))],
                 rows: BTreeMap::new(),
+                forks: BTreeMap::new(),
             },
             questions: Vec::new(),
         };
@@ -644,7 +652,9 @@ impl Library {
         let author = library.written(&STAGE.desk, (1..Library::WRITTEN).map(short).collect());
         let mut log = Log::new(STAGE.desk.public(), Purpose::Publication);
         while log.size() < Library::HELD {
-            let chunk = serve::chunk(&author, &STAGE.desk.public(), log.size(), Library::HELD);
+            let (key, from) = (STAGE.desk.public().as_bytes().to_vec(), log.size());
+            let want = schema::Want { log: key, from, to: Library::HELD, root: Vec::new() };
+            let chunk = serve::chunk(&author, &want, from);
             let Ok(Message::Chunk(mut chunk)) = chunk else { panic!("the author gives its log") };
             let without = chunk.leaves.iter_mut().zip(chunk.from..).filter(|(_, index)| index % 5 == 4);
             without.for_each(|(leaf, _)| leaf.body.clear());
@@ -667,7 +677,7 @@ impl Library {
         let row = |kept: &Kept| Row { size: kept.tree.size(), root: kept.tree.root(), contested: false };
         library.frontier.rows = library.records.logs.iter().map(|(log, kept)| (*log, row(kept))).collect();
         let key = |key: &SecretKey| key.public().as_bytes().to_vec();
-        let want = |log, from, to| Message::Want(schema::Want { log: key(log), from, to });
+        let want = |log, from, to| Message::Want(schema::Want { log: key(log), from, to, root: Vec::new() });
         let bodies = |log, indexes| Message::WantBodies(schema::WantBodies { log: key(log), indexes });
         let questions = [
             message::hello(&federation, &Digest::of(b"another frontier")),
@@ -716,7 +726,9 @@ impl Library {
                     assert!(body::unpack(&sent.body, &entry).is_ok(), "a body is sent that is not its entry's");
                 }
             }
-            (Message::Hello(_), Message::Refusal(_)) => {}
+            (Message::Hello(_) | Message::WantFork(_) | Message::WantBranch(_), Message::Refusal(_)) => {}
+            (Message::WantTile(_), Message::Tile(_) | Message::Refusal(_)) => {}
+            (Message::WantBranch(_), Message::Branch(branch)) => assert!(!branch.entry.is_empty()),
             (asked, answer) => panic!("{asked:?} was answered by {answer:?}"),
         }
     }
@@ -727,7 +739,7 @@ impl Library {
         let Ok(log) = PublicKey::from_bytes(&want.log) else { return };
         let mut from = want.from;
         loop {
-            let answer = serve::chunk(&self.records, &log, from, want.to).unwrap_or_else(|never| match never {});
+            let answer = serve::chunk(&self.records, want, from).unwrap_or_else(|never| match never {});
             let encoded = message::encode(answer.clone());
             assert!(encoded.len() <= limits::SYNC_BYTES_MAX);
             assert!(message::decode(&encoded).is_some(), "a chunk cannot be read");
@@ -736,7 +748,8 @@ impl Library {
                 Message::Refusal(_) => {
                     let kept = self.records.logs.get(&log);
                     let held = kept.map_or(0, |kept| kept.damaged.unwrap_or(kept.tree.size())).min(want.to);
-                    assert!(!(want.from..held).contains(&from), "entry {from} is held and refused");
+                    let is_any = want.root.is_empty();
+                    assert!(!is_any || !(want.from..held).contains(&from), "entry {from} is held and refused");
                     return;
                 }
                 other => panic!("a run was answered by {other:?}"),

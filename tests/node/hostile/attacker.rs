@@ -11,6 +11,7 @@ use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use libp2p::gossipsub::{self, IdentTopic, MessageAuthenticity, ValidationMode};
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol, SwarmBuilder, identify, noise, ping, tcp, yamux};
+use proto::archive::Archive;
 use proto::charter::Charter;
 use proto::digest::Digest;
 use proto::frontier::Frontier;
@@ -20,7 +21,7 @@ use proto::message;
 use proto::replica::Replica;
 use proto::schema;
 use proto::schema::sync_message::Message;
-use proto::serve::{self, Answer, Archive};
+use proto::serve::{self, Answer};
 use tokio::sync::{Notify, mpsc};
 
 use super::way;
@@ -283,7 +284,7 @@ async fn hold(mut stream: Stream, every: Duration) -> Option<()> {
 fn slow_reader(plan: Plan, mut stream: Stream) -> futures::future::BoxFuture<'static, Option<()>> {
     Box::pin(async move {
         send(&mut stream, hello(&plan)).await?;
-        let want = schema::Want { log: plan.log.as_bytes().to_vec(), from: 0, to: u64::MAX };
+        let want = schema::Want { log: plan.log.as_bytes().to_vec(), from: 0, to: u64::MAX, root: Vec::new() };
         send(&mut stream, Message::Want(want)).await?;
         hold(stream, Duration::from_secs(1)).await
     })
@@ -311,7 +312,7 @@ fn huge_frontier(plan: Plan, mut stream: Stream) -> futures::future::BoxFuture<'
     Box::pin(async move {
         send(&mut stream, hello(&plan)).await?;
         let rows = vec![schema::Row::default(); LARGE / 2];
-        send(&mut stream, Message::Frontier(schema::Frontier { rows, editions: Vec::new() })).await?;
+        send(&mut stream, Message::Frontier(schema::Frontier { rows, ..Default::default() })).await?;
         while skip(&mut stream).await.is_some() {}
         None
     })
@@ -333,7 +334,7 @@ fn invented_frontier(plan: Plan, mut stream: Stream) -> futures::future::BoxFutu
         });
         send(&mut stream, hello(&plan)).await?;
         skip(&mut stream).await?;
-        send(&mut stream, Message::Frontier(schema::Frontier { rows: rows.clone(), editions: Vec::new() })).await?;
+        send(&mut stream, Message::Frontier(schema::Frontier { rows: rows.clone(), ..Default::default() })).await?;
         skip(&mut stream).await.map(drop)
     })
 }
@@ -344,7 +345,7 @@ fn endless_wants(plan: Plan, mut stream: Stream) -> futures::future::BoxFuture<'
         send(&mut stream, hello(&plan)).await?;
         skip(&mut stream).await?;
         loop {
-            let want = schema::Want { log: plan.log.as_bytes().to_vec(), from: 0, to: 1 };
+            let want = schema::Want { log: plan.log.as_bytes().to_vec(), from: 0, to: 1, root: Vec::new() };
             send(&mut stream, Message::Want(want)).await?;
             skip(&mut stream).await?;
         }
@@ -355,7 +356,7 @@ fn endless_wants(plan: Plan, mut stream: Stream) -> futures::future::BoxFuture<'
 fn everything_again(plan: Plan, mut stream: Stream) -> futures::future::BoxFuture<'static, Option<()>> {
     Box::pin(async move {
         send(&mut stream, hello(&plan)).await?;
-        let want = schema::Want { log: plan.log.as_bytes().to_vec(), from: 0, to: u64::MAX };
+        let want = schema::Want { log: plan.log.as_bytes().to_vec(), from: 0, to: u64::MAX, root: Vec::new() };
         send(&mut stream, Message::Want(want)).await?;
         // Closed on our side too, so that the called side ends in order.
         stream.close().await.ok()?;
@@ -491,9 +492,9 @@ async fn answer(mut stream: Stream, plan: Plan, lie: Lie) -> Option<()> {
         match serve::answer(&plan.records, &plan.frontier, message::decode(&bytes)?).unwrap() {
             Answer::One(message) => tell(&mut stream, message, lie).await?,
             Answer::Range(want) => {
-                let (log, mut from) = (PublicKey::from_bytes(&want.log).unwrap(), want.from);
+                let mut from = want.from;
                 loop {
-                    let honest = serve::chunk(&plan.records, &log, from, want.to).unwrap();
+                    let honest = serve::chunk(&plan.records, &want, from).unwrap();
                     let (leaves, end) = match &honest {
                         Message::Chunk(chunk) => (chunk.leaves.len() as u64, want.to.min(chunk.total)),
                         _ => (0, 0),

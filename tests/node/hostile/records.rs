@@ -99,10 +99,7 @@ async fn answer(stream: SyncStream, records: Records, frontier: Arc<Frontier>, l
     while let Ok(Some(bytes)) = reader.read().await {
         let honest = match serve::answer(&records, &frontier, message::decode(&bytes).unwrap()).unwrap() {
             Answer::One(message) => message,
-            Answer::Range(want) => {
-                let log = proto::key::PublicKey::from_bytes(&want.log).unwrap();
-                serve::chunk(&records, &log, want.from, want.to).unwrap()
-            }
+            Answer::Range(want) => serve::chunk(&records, &want, want.from).unwrap(),
             Answer::Broken(why) => panic!("an honest caller broke the protocol: {why}"),
         };
         for altered in lie(honest) {
