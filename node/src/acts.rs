@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
 
+use crate::contested::{Contested, StandBy};
 use crate::keystore::{self, KeyError};
 use crate::membership::{self, Change};
 use crate::reader::Reader;
@@ -44,6 +45,19 @@ pub enum Act {
         key: String,
         /// Entries that stand; all that are held here, unless given.
         size: Option<u64>,
+        /// Why.
+        reason: String,
+    },
+    /// A desk's log that is contested ends at the head of one of its branches, and another desk goes on.
+    Recover {
+        /// The log's key.
+        log: String,
+        /// Which branch.
+        stand_by: StandBy,
+        /// The new desk's key.
+        key: String,
+        /// What the desk is called.
+        desk: String,
         /// Why.
         reason: String,
     },
@@ -116,6 +130,8 @@ pub struct Held<'a> {
     pub standing: &'a Standing,
     /// What stands.
     pub frontier: &'a Frontier,
+    /// Own logs of which two branches exist.
+    pub contested: &'a [Contested],
     /// The records.
     pub reader: &'a Reader,
 }
@@ -150,6 +166,21 @@ pub enum ActError {
         held: u64,
         /// What was asked.
         size: u64,
+    },
+    /// No log that is contested, or no such branch.
+    #[error(
+        "{0} is no contested log of this member with such a branch; `comity recover` without --stand-by shows which there are"
+    )]
+    NoBranch(String),
+    /// The governance log itself is forked.
+    #[error(
+        "the governance log {log} is contested from entry {at} on, and nothing more of it counts; `comity key rotate` cuts it and lets          the successor key take over"
+    )]
+    Forked {
+        /// The log.
+        log: PublicKey,
+        /// Where.
+        at: u64,
     },
     /// No such draft.
     #[error("{0} is no open draft; `comity edition list` shows them")]
@@ -199,8 +230,16 @@ impl Request {
         let chain = held.standing.lines().iter().find_map(|line| line.chain(code)).ok_or_else(not_listed)?;
         let link = chain.current().ok_or_else(not_listed)?;
         let mut entries = Vec::new();
+        let row = held.frontier.rows.get(&link.key);
+        let mut size = row.map_or(0, |row| row.size);
+        if row.is_some_and(|row| row.contested) {
+            if !matches!(act, Act::Rotate) {
+                return Err(ActError::Forked { log: link.key, at: size });
+            }
+            // The branch that is held here is the one its member wrote; a cut at its head settles the fork.
+            size = held.reader.size(&link.key)?;
+        }
         if let Some(number) = held.reader.number(&link.key)? {
-            let size = held.frontier.rows.get(&link.key).map_or(0, |row| row.size);
             for index in 0..size {
                 let kept =
                     held.reader.entry(number, index)?.ok_or_else(|| StoreError::Doubt("an entry is missing".into()))?;
@@ -231,9 +270,23 @@ impl Request {
                 }
                 items.push(item(Kind::Revoke, &body::revocation(&cut, reason, keystore::random()?)));
             }
+            Act::Recover { log, stand_by, key, desk, reason } => {
+                let contested = held.contested.iter().find(|contested| contested.log == *log);
+                let cut = contested.and_then(|contested| contested.cut(contested.choose(stand_by)?));
+                let cut = cut.ok_or_else(|| ActError::NoBranch(log.clone()))?;
+                if chain.desks().get(&cut.log).is_none_or(|desk| desk.cut.is_some()) {
+                    return Err(ActError::NoDesk(cut.log));
+                }
+                let key = parse(key)?;
+                if chain.desks().contains_key(&key) {
+                    return Err(ActError::Known(key));
+                }
+                items.push(item(Kind::Revoke, &body::revocation(&cut, reason, keystore::random()?)));
+                items.push(item(Kind::Delegate, &body::delegation(&key, desk, keystore::random()?)));
+            }
             Act::Rotate => {
                 let size = entries.len() as u64;
-                let root = cut(held, &link.key, Some(size))?.root.to_string();
+                let root = root_at(held, &link.key, size)?.to_string();
                 items.push(Item::Rotation { size, root });
             }
             Act::Draft { changes } => {
@@ -311,9 +364,12 @@ fn cut(held: &Held<'_>, log: &PublicKey, size: Option<u64>) -> Result<Cut, ActEr
     if size > stands {
         return Err(ActError::Beyond { log: *log, held: stands, size });
     }
+    Ok(Cut { log: *log, size, root: root_at(held, log, size)? })
+}
+
+fn root_at(held: &Held<'_>, log: &PublicKey, size: u64) -> Result<Digest, ActError> {
     let root = proto::tree::root_at(&held.reader.hashes(log)?, size);
-    let root = root.ok_or_else(|| StoreError::Doubt("hashes are missing".to_owned()))?;
-    Ok(Cut { log: *log, size, root })
+    Ok(root.ok_or_else(|| StoreError::Doubt("hashes are missing".to_owned()))?)
 }
 
 fn item(kind: Kind, body: &[u8]) -> Item {

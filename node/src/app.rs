@@ -156,6 +156,7 @@ impl App {
             peers: network.connected.len() as u64,
             sync: library.sync_words(now_ms()),
             recovering: view.recovering.clone(),
+            contested: library.contested_words(),
             policy: library.policy_words(),
             peer_id: network.peer,
             listen: network.listen,

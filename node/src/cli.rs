@@ -13,6 +13,7 @@ mod key;
 mod passphrase;
 mod perform;
 mod read;
+mod recover;
 mod run;
 mod setup;
 mod write;
@@ -81,6 +82,8 @@ enum Command {
     Withdraw(write::Withdraw),
     /// Erase the text of a work from this node alone; entries and proofs stay
     Erase(write::Erase),
+    /// After a fork of a log of this member: say which branch stands, and publish again what only another had
+    Recover(recover::Recover),
     /// Search everything that is held here
     Search(read::Search),
     /// Show a document and who signed it
@@ -177,6 +180,7 @@ pub fn main() -> ExitCode {
         Command::Peers(plain) => plain.peers(),
         Command::Logs(plain) => plain.logs(),
         Command::Audit(audit) => audit.run(),
+        Command::Recover(recover) => recover.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
     };

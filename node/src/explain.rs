@@ -1,6 +1,6 @@
 //! Why things are as they are here: one paragraph, made from the records that are held, naming those that decide.
 
-use proto::body::{Act, Cut};
+use proto::body::{Act, Cut, Purpose};
 use proto::chain::{Chain, Delegation, Link};
 use proto::edition::Edition;
 use proto::key::PublicKey;
@@ -128,11 +128,42 @@ impl Explainer<'_> {
                 words.push_str(&self.ended(chain, cut, held.as_ref().map_or(0, |owner| owner.size))?);
             }
         }
+        words.push_str(&self.forked(key, code, matches!(admission, Some(Admission::Until(_))))?);
         if standing.is_newer(key) {
             words.push_str(
                 " It holds an entry of a newer Comity; that and all after it have no effect here until this program is updated.",
             );
         }
+        Ok(words)
+    }
+
+    /// Of a key that signed two branches: where they part, what that means, and what settles it or did.
+    fn forked(&self, key: &PublicKey, code: &str, is_cut: bool) -> Result<String, StoreError> {
+        let Some(fork) = self.view.standing.forks().get(key) else { return Ok(String::new()) };
+        let [one, other] = fork.branches();
+        let mut words = format!(
+            " Its key signed two different entries {}, on branches of at least {} and {} entries; the proof is held here.",
+            fork.at(),
+            one.checkpoint.size(),
+            other.checkpoint.size()
+        );
+        let is_governance = self.view.standing.purpose(key) == Some(Purpose::Governance);
+        let aside = self.reader.aside(key)?.len();
+        words.push_str(&match (is_cut, is_governance) {
+            (true, _) if aside > 0 => format!(
+                " The cut says which branch stands; {aside} entries of the other were set aside here, and `comity recover` publishes \
+                 again what only they say, where that is wanted."
+            ),
+            (true, _) => " The cut says which branch stands; the other has no effect.".to_owned(),
+            (false, true) => format!(
+                " So it is contested: what comes before stands, and nothing after it counts until {code} rotates to its successor key, \
+                 with `comity key rotate`, or an edition gives it another."
+            ),
+            (false, false) => format!(
+                " So it is contested: what comes before stands, and what comes after is kept as evidence and not shown until {code} \
+                 says which branch stands, with `comity recover` on its own node."
+            ),
+        });
         Ok(words)
     }
 

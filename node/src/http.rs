@@ -72,6 +72,8 @@ pub fn router(app: App) -> axum::Router {
         .routes(routes!(explain))
         .routes(routes!(request))
         .routes(routes!(submit))
+        .routes(routes!(recovery))
+        .routes(routes!(publish_again))
         .split_for_parts();
     let description = Arc::new(description.to_pretty_json().unwrap_or_default());
     router
@@ -319,12 +321,29 @@ async fn request(
     let member = app.node.config().member.as_ref().map(|member| member.code.clone());
     let library = app.library();
     let made = tokio::task::spawn_blocking(move || {
-        let (standing, frontier) = (library.view.standing.as_ref(), library.view.frontier.as_ref());
-        let held = Held { standing, frontier, reader: &library.reader };
+        let (view, reader) = (&library.view, &library.reader);
+        let held = Held { standing: &view.standing, frontier: &view.frontier, contested: &view.contested, reader };
         acts::Request::make(&held, &member.ok_or(ActError::NoMember)?, &act)
     });
     let made = made.await.map_err(|error| Problem::internal(&error))?;
     made.map(Json).map_err(|error| Problem(StatusCode::CONFLICT, vec![error.to_string()]))
+}
+
+/// Own logs that are contested, and works that only a branch had that was set aside.
+#[utoipa::path(get, path = "/v1/recovery", responses((status = 200, body = views::Recovery)))]
+async fn recovery(State(app): State<App>) -> Result<Json<views::Recovery>, Problem> {
+    let member = app.node.config().member.as_ref().map(|member| member.code.clone());
+    let library = app.library();
+    let found = tokio::task::spawn_blocking(move || library.recovery(member.as_deref()));
+    Ok(Json(found.await.map_err(|error| Problem::internal(&error))??))
+}
+
+/// Publishes those again, with the desk of this node. A second time there are none.
+#[utoipa::path(post, path = "/v1/recovery", security(("token" = [])),
+    responses((status = 200, body = Vec<String>), (status = 409, body = views::Refusal)))]
+async fn publish_again(State(app): State<App>, headers: HeaderMap) -> Result<Json<Vec<String>>, Problem> {
+    app.authorise(&headers)?;
+    Ok(Json(app.node.publish_again().await?))
 }
 
 /// Takes what the identity key signed, for everyone and for good.

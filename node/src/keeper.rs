@@ -27,7 +27,9 @@ use thiserror::Error;
 
 use self::denying::{lift, policy};
 use crate::acts;
+use crate::again;
 use crate::config::{Config, ConfigError, Folder, MemberConfig};
+use crate::contested::Contested;
 use crate::disk::{self, DataFolder, DiskError};
 use crate::ends::Ends;
 use crate::fence::{Fence, FenceError};
@@ -42,6 +44,9 @@ use crate::store::{Counts, Store};
 
 /// Milliseconds a clock may be behind what was noted before without a word: what a correction by a time service takes back.
 const CLOCK_BEHIND_MS: u64 = 300_000;
+
+/// Works that are published again under one signature: bounds the memory that takes.
+const AGAIN_AT_ONCE: usize = 256;
 
 /// Why the node cannot go on.
 #[derive(Debug, Error)]
@@ -144,6 +149,8 @@ pub struct View {
     pub peers: BTreeMap<Peer, PeerState>,
     /// Why own logs may not be written.
     pub recovering: Vec<String>,
+    /// Own logs of which two branches exist.
+    pub contested: Vec<Contested>,
     /// How own logs came to be written again, since the start.
     pub recovered: Vec<String>,
     /// What the operator decided about others.
@@ -163,6 +170,7 @@ impl PartialEq for View {
             && self.peers == other.peers
             && self.recovering == other.recovering
             && self.recovered == other.recovered
+            && self.contested == other.contested
             && self.over_quota == other.over_quota
     }
 }
@@ -316,6 +324,7 @@ impl Keeper {
             peers: self.replica.peers().clone(),
             recovering,
             recovered: self.own.recovered().to_vec(),
+            contested: self.contested(),
             policy: self.policy.clone(),
             over_quota: self.replica.over_quota(),
         }
@@ -421,10 +430,31 @@ impl Keeper {
         Ok((work, effects))
     }
 
+    /// Publishes again what only a branch of an own log had that was set aside. Gives the works; a second time there are none.
+    pub fn publish_again(&mut self) -> Result<(Vec<String>, Vec<Effect>), PublishError> {
+        let member = self.may_write()?;
+        let lost = again::lost(&self.store.reader(), &self.ends, &member).map_err(failed)?;
+        let (mut works, mut effects) = (Vec::new(), Vec::new());
+        for part in lost.chunks(AGAIN_AT_ONCE) {
+            let bodies: Result<Vec<_>, PublishError> =
+                part.iter().map(|lost| Ok((lost.kind, salted(lost.publication.clone())?))).collect();
+            effects.extend(self.write(bodies?)?);
+            works.extend(part.iter().map(|lost| lost.work.clone()));
+        }
+        Ok((works, effects))
+    }
+
+    fn contested(&self) -> Vec<Contested> {
+        // What cannot be read is damaged, which is told elsewhere.
+        Contested::of(self.own.logs(), &self.replica, &self.store.reader()).unwrap_or_default()
+    }
+
     /// Takes a run of the member's governance log, signed where its identity key is.
     pub fn submit(&mut self, chunk: schema::Chunk) -> Result<Vec<Effect>, PublishError> {
-        if self.own.are_recovering() {
-            return Err(PublishError::Recovering(self.own.words().join(". ")));
+        // A desk's log that is contested is settled by just such a run.
+        let log = PublicKey::from_bytes(&chunk.log).ok();
+        if let Some(words) = log.and_then(|log| self.own.why(&log)) {
+            return Err(PublishError::Recovering(words));
         }
         let (effects, mut refused) = self.turn(vec![Input::Submit(chunk)]).map_err(failed)?;
         match refused.pop() {

@@ -2,6 +2,7 @@
 
 pub mod acts;
 pub mod address_book;
+pub mod again;
 pub mod app;
 pub mod audit;
 pub mod backup;
@@ -10,6 +11,7 @@ pub mod cli;
 pub mod client;
 pub mod conduct;
 pub mod config;
+pub mod contested;
 pub mod disk;
 pub mod document;
 pub mod ends;

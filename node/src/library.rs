@@ -1,16 +1,19 @@
 //! Every question a reader can ask, answered from the local replica alone. API, pages and commands all ask here.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proto::body::{self, Purpose};
 use proto::checkpoint;
 use proto::erasure::Cause;
+use proto::fork::Fork;
 use proto::key::PublicKey;
 use proto::note;
 use proto::replica::OverQuota;
 use proto::work;
 use thiserror::Error;
 
+use crate::again;
 use crate::front_matter::FrontMatter;
 use crate::index::{Filters, IndexError, Searcher};
 use crate::keeper::View;
@@ -137,11 +140,36 @@ impl Library {
         Ok(views::History { work: name.work.clone(), withdrawn: withdrawn(&rows, &state), versions })
     }
 
+    /// What is to be recovered of a member's own logs.
+    pub fn recovery(&self, member: Option<&str>) -> Result<views::Recovery, LibraryError> {
+        let lost = member.map(|member| again::lost(&self.reader, &self.view.ends, member)).transpose()?;
+        let lost = lost.unwrap_or_default().into_iter().map(|lost| lost.work).collect();
+        Ok(views::Recovery { contested: self.view.contested.clone(), lost })
+    }
+
     /// What the operator decided about others and which logs wait for it, a line each.
     pub fn policy_words(&self) -> Vec<String> {
         let mut lines = self.view.policy.words();
         lines.extend(self.view.over_quota.iter().map(|over| self.quota_words(over)));
         lines
+    }
+
+    /// Logs of which two branches exist and no cut says which stands, a line each.
+    pub fn contested_words(&self) -> Vec<String> {
+        let (rows, standing) = (&self.view.frontier.rows, &self.view.standing);
+        let contested = standing.forks().iter().filter(|(log, _)| rows.get(*log).is_some_and(|row| row.contested));
+        let words = |(log, fork): (&PublicKey, &Arc<Fork>)| {
+            let number = self.reader.number(log).ok().flatten();
+            let owner = number.and_then(|number| self.reader.owner(number).ok().flatten());
+            let member = owner.map(|owner| owner.open.member).or_else(|| standing.owner(log).map(str::to_owned));
+            format!(
+                "log {log} of {} is contested: its key signed two different entries {}, and nothing after that counts until the member \
+                 settles it; `comity explain {log}` says more",
+                member.unwrap_or_default(),
+                fork.at()
+            )
+        };
+        contested.map(words).collect()
     }
 
     fn quota_words(&self, over: &OverQuota) -> String {

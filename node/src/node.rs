@@ -64,6 +64,7 @@ enum Request {
     Publish(Vec<(Kind, schema::Publication)>, oneshot::Sender<Result<Vec<Published>, PublishError>>),
     Withdraw(String, String, bool, oneshot::Sender<Result<String, PublishError>>),
     Erase(Name, String, oneshot::Sender<Result<Vec<u32>, PublishError>>),
+    PublishAgain(oneshot::Sender<Result<Vec<String>, PublishError>>),
     Submit(schema::Chunk, oneshot::Sender<Result<(), PublishError>>),
     Addresses(String, Vec<String>),
     Stop,
@@ -216,6 +217,13 @@ impl Node {
         answer.await.map_err(|_| stopping())?
     }
 
+    /// Publishes again what only a branch had that was set aside; on return it is durable. Gives the works.
+    pub async fn publish_again(&self) -> Result<Vec<String>, PublishError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::PublishAgain(reply)).await?;
+        answer.await.map_err(|_| stopping())?
+    }
+
     /// Takes a run of the member's governance log, signed where its identity key is; on return it is durable.
     pub async fn submit(&self, chunk: schema::Chunk) -> Result<(), PublishError> {
         let (reply, answer) = oneshot::channel();
@@ -318,6 +326,11 @@ fn run(
             }
             Some(Request::Erase(name, reason, reply)) => {
                 let done = keeper.erase(&name.work, |number, digest| name.means(number, digest), &reason);
+                view.send_replace(keeper.view());
+                answer(done, reply, &mut spoken)?;
+            }
+            Some(Request::PublishAgain(reply)) => {
+                let done = keeper.publish_again();
                 view.send_replace(keeper.view());
                 answer(done, reply, &mut spoken)?;
             }

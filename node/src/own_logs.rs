@@ -96,6 +96,16 @@ impl OwnLogs {
         !self.recovery.is_over()
     }
 
+    /// The logs.
+    pub fn logs(&self) -> impl Iterator<Item = PublicKey> {
+        self.logs.iter().copied()
+    }
+
+    /// Why one of them may not be written, `None` where it may.
+    pub fn why(&self, log: &PublicKey) -> Option<String> {
+        self.recovery.words_of(log)
+    }
+
     /// Which are recovering, why, and what is waited for.
     pub fn words(&self) -> Vec<String> {
         self.recovery.words()

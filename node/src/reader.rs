@@ -189,6 +189,12 @@ impl Reader {
         Ok(bytes.and_then(|bytes| array(&bytes, 0)).map(u32::from_be_bytes))
     }
 
+    /// How many entries of a log are held.
+    pub fn size(&self, log: &PublicKey) -> Result<u64, StoreError> {
+        let owner = self.number(log)?.map(|number| self.owner(number)).transpose()?.flatten();
+        Ok(owner.map_or(0, |owner| owner.size))
+    }
+
     /// Whose log it is.
     pub fn owner(&self, log: u32) -> Result<Option<Owner>, StoreError> {
         let Some(bytes) = self.engine.get(table::HEADS, &log.to_be_bytes())? else { return Ok(None) };

@@ -69,12 +69,14 @@ impl Recovery {
 
     /// Why, and what is waited for, a sentence for each log.
     pub fn words(&self) -> Vec<String> {
-        let words = |(log, doubted): (&PublicKey, &Doubted)| {
-            let Doubted { why, waits_for, .. } = doubted;
-            let waits_for = if waits_for.is_empty() { "its peers are asked" } else { waits_for };
-            format!("log {log} may not be written: {why}; {waits_for}")
-        };
-        self.logs.iter().map(words).collect()
+        self.logs.keys().filter_map(|log| self.words_of(log)).collect()
+    }
+
+    /// The same of one log, `None` where it may be written.
+    pub fn words_of(&self, log: &PublicKey) -> Option<String> {
+        let Doubted { why, waits_for, .. } = self.logs.get(log)?;
+        let waits_for = if waits_for.is_empty() { "its peers are asked" } else { waits_for };
+        Some(format!("log {log} may not be written: {why}; {waits_for}"))
     }
 
     /// A doubt arose about a log of which so many entries are held. The first one stays.

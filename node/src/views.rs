@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::contested::Contested;
 use crate::front_matter::FrontMatter;
 
 /// How the node is, in numbers and words.
@@ -41,6 +42,9 @@ pub struct Status {
     /// Why this node may not write, where it may not.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub recovering: Vec<String>,
+    /// Logs of which two branches exist, and no cut says which stands.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub contested: Vec<String>,
     /// What is denied and hidden here, and which logs wait because their member is over its quota here.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub policy: Vec<String>,
@@ -55,6 +59,15 @@ pub struct Status {
     pub notes: Vec<String>,
     /// Bytes free on the disk of the data folder.
     pub free_bytes: u64,
+}
+
+/// What is to be recovered of this member's logs.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct Recovery {
+    /// Own logs of which two branches exist, and no cut says which stands.
+    pub contested: Vec<Contested>,
+    /// Works, `CODE/slug`, that only a branch had that was set aside, and that are not published again yet.
+    pub lost: Vec<String>,
 }
 
 /// Why something is as it is.

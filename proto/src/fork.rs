@@ -142,7 +142,8 @@ impl Branch {
         }
     }
 
-    fn verify(&self, log: &PublicKey, at: u64, root: &Digest) -> Result<(), ForkError> {
+    /// Whether the checkpoint goes on from the tree with the root `root` over the first `at` leaves, with this leaf.
+    pub fn verify(&self, log: &PublicKey, at: u64, root: &Digest) -> Result<(), ForkError> {
         let (size, end) = (self.checkpoint.size(), self.checkpoint.root());
         let is_ours = self.checkpoint.log() == log && self.entry.log() == log && self.entry.index() == at && size > at;
         let is_joined = is_ours && parts_at(at, root, &self.joined, &self.entry.digest(), &self.path, size, end);

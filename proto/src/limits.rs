@@ -38,6 +38,8 @@ pub const EDITIONS_ASKED_MAX: usize = 8;
 /// Questions by which a caller may search where branches part, in one sync: eight levels of tiles and two branches are ten for
 /// one log, and more logs than a hundred are not forked at once.
 pub const SPLIT_QUESTIONS_MAX: usize = 1024;
+/// Branches of one contested log that are told apart: two, or a few more where a thief goes on; a member chooses among them.
+pub const BRANCHES_MAX: usize = 8;
 /// Bytes of one question of a sync: the largest is a frontier of 16,384 rows at 82 bytes, with as many editions and forks.
 pub const QUESTION_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// Addresses a node publishes of itself.

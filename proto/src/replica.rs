@@ -8,6 +8,7 @@
 //! 2. If a record cannot be kept, stop: the replica is ahead of the disk. A restart from the store is sound.
 //! 3. Deliver the outcome of every [`Effect::Open`] and [`Effect::Ask`] as [`Input::Answered`] or [`Input::Ended`].
 
+mod branches;
 mod calling;
 mod forgoing;
 mod gossip;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use self::branches::Branches;
 use crate::body::{Open, Purpose};
 use crate::charter::Charter;
 use crate::checkpoint::SignedCheckpoint;
@@ -197,6 +199,7 @@ pub struct Replica {
     standing: Standing,
     logs: BTreeMap<PublicKey, Log>,
     keys: BTreeMap<PublicKey, SecretKey>,
+    branches: BTreeMap<PublicKey, Branches>,
     peers: BTreeMap<Peer, PeerState>,
     due: BTreeMap<Peer, u64>,
     sessions: BTreeMap<Peer, Session>,
@@ -233,6 +236,7 @@ impl Replica {
             standing: Standing::new(charter, pin),
             logs: BTreeMap::new(),
             keys: BTreeMap::new(),
+            branches: BTreeMap::new(),
             peers: BTreeMap::new(),
             due: BTreeMap::new(),
             sessions: BTreeMap::new(),

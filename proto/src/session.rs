@@ -1,8 +1,8 @@
 //! One sync as its caller sees it: a dialogue of questions, each answered before the next stage begins.
 //!
 //! Hello -> (equal: bodies) | Frontier -> editions -> forks -> governance logs -> publication logs -> searches for where branches part
-//! -> bodies -> done. The stages repeat on the rows the peer gave, because governance logs decide which other logs are wanted. The
-//! called side keeps no state (`serve.rs`).
+//! -> branches of own logs -> bodies -> done. The stages repeat on the rows the peer gave, because governance logs decide which other
+//! logs are wanted. The called side keeps no state (`serve.rs`).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -39,6 +39,8 @@ pub struct Session {
     pub parted: BTreeSet<PublicKey>,
     /// Logs that were searched.
     pub searched: BTreeSet<PublicKey>,
+    /// Own contested logs of which the peer was asked for its branch.
+    pub surveyed: BTreeSet<PublicKey>,
     /// The search under way.
     pub splitting: Option<Splitting>,
     /// Runs asked for and not yet complete.
@@ -119,6 +121,8 @@ pub enum Stage {
     Publications,
     /// Tiles and branches of a log.
     Split,
+    /// The peer's branch of an own log that is contested.
+    Survey(PublicKey),
     /// Bodies that were missing.
     Bodies,
 }
@@ -136,6 +140,7 @@ impl Session {
             forks: BTreeSet::new(),
             parted: BTreeSet::new(),
             searched: BTreeSet::new(),
+            surveyed: BTreeSet::new(),
             splitting: None,
             wants: VecDeque::new(),
             until: BTreeMap::new(),

@@ -11,6 +11,7 @@ mod disk;
 mod erase;
 mod faults;
 mod federation;
+mod forks;
 mod hostile;
 mod keys;
 mod kill;

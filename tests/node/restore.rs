@@ -18,12 +18,12 @@ const ON_TOP: u64 = 10;
 const BATCH: u64 = 100;
 
 /// Documents in the copy, and at the end of what it lacks.
-fn documents() -> (u64, u64) {
+pub fn documents() -> (u64, u64) {
     let copied = times("COMITY_RESTORED", 50);
     (copied, copied + copied / 5)
 }
 
-fn publish(federation: &Federation, name: &str, from: u64, to: u64) {
+pub fn publish(federation: &Federation, name: &str, from: u64, to: u64) {
     let path = federation.path(name);
     let numbers: Vec<u64> = (from..to).collect();
     for batch in numbers.chunks(BATCH as usize) {
@@ -38,7 +38,7 @@ fn publish(federation: &Federation, name: &str, from: u64, to: u64) {
 }
 
 /// Copies a folder as it is at that moment, also while a node runs on it.
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for item in std::fs::read_dir(from).unwrap().flatten() {
         let target = to.join(item.file_name());
@@ -51,7 +51,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Puts a copy where something else was. The folder itself stays the same, as after a copy back of what was in it.
-fn put_back(copied: &Path, folder: &Path) {
+pub fn put_back(copied: &Path, folder: &Path) {
     for item in std::fs::read_dir(folder).unwrap().flatten() {
         if item.path().is_dir() {
             std::fs::remove_dir_all(item.path()).unwrap();
@@ -63,7 +63,7 @@ fn put_back(copied: &Path, folder: &Path) {
 }
 
 /// Starts the other members, each with the ones before it, and Finland with all.
-fn start(federation: &Federation, others: &[&str]) -> (Node, Vec<Node>) {
+pub fn start(federation: &Federation, others: &[&str]) -> (Node, Vec<Node>) {
     let mut nodes: Vec<Node> = Vec::new();
     for name in others {
         let node = federation.start(name, &nodes.iter().collect::<Vec<_>>());
@@ -73,7 +73,7 @@ fn start(federation: &Federation, others: &[&str]) -> (Node, Vec<Node>) {
 }
 
 /// Waits until everyone has the addresses of all: four entries of each member.
-fn wait_for_phone_book(nodes: &[&Node]) {
+pub fn wait_for_phone_book(nodes: &[&Node]) {
     for node in nodes {
         wait_until(&format!("{} has the phone book", node.name), || {
             node.status()["entries"].as_u64() >= Some(4 * nodes.len() as u64)
@@ -92,7 +92,7 @@ fn wait_until_recovered(node: &Node) -> String {
     notes
 }
 
-fn all<'a>(finland: &'a Node, others: &'a [Node]) -> Vec<&'a Node> {
+pub fn all<'a>(finland: &'a Node, others: &'a [Node]) -> Vec<&'a Node> {
     std::iter::once(finland).chain(others).collect()
 }
 

@@ -344,3 +344,43 @@ fn a_key_that_opens_two_logs_has_none() {
     assert!(nodes.iter().all(|node| entry_at(node, &key(74), 0) == entry_at(&nodes[2], &key(74), 0)));
     nodes.iter().for_each(|node| restarts(&charter, node));
 }
+
+#[test]
+fn the_owner_of_a_contested_log_learns_from_its_peers_how_long_each_branch_is() {
+    let (charter, members, mut nodes) = founded(3);
+    let finland = members[0].clone();
+    let keys = [finland.identity.clone(), finland.desk.clone()];
+    nodes[0].write(&finland.desk, &summaries("before", 5)).unwrap();
+    let memory = nodes[0].memory.clone();
+    meet(&mut nodes);
+    nodes[0].write(&finland.desk, &summaries("since", 4)).unwrap();
+    call(&mut nodes, 1, 0);
+    nodes[0].write(&finland.desk, &summaries("later", 5)).unwrap();
+    call(&mut nodes, 2, 0);
+    let mut backup = Node { replica: memory.restart(&charter, &keys), memory };
+    backup.write(&finland.desk, &summaries("other", 2)).unwrap();
+    let lengths = |node: &Node| {
+        let branches = node.replica.branches(&finland.desk.public());
+        let mut sizes: Vec<u64> = branches.values().map(|checkpoint| checkpoint.size()).collect();
+        sizes.sort_unstable();
+        sizes
+    };
+    assert!(lengths(&backup).is_empty(), "nothing is contested yet");
+    sync(&mut backup, &nodes[1]);
+    assert_eq!(lengths(&backup), [8, 10], "Kenya has ten of the fifteen");
+    sync(&mut backup, &nodes[2]);
+    assert_eq!(lengths(&backup), [8, 15]);
+    // After a restart, when everybody has the proof and no row differs any more, it is asked again.
+    for _ in 0..2 {
+        sync(&mut backup, &nodes[1]);
+        sync(&mut backup, &nodes[2]);
+        sync(&mut nodes[1], &backup);
+        sync(&mut nodes[2], &backup);
+    }
+    let mut backup = Node { replica: backup.memory.restart(&charter, &keys), memory: backup.memory };
+    assert_eq!(backup.replica.frontier(), nodes[2].replica.frontier());
+    sync(&mut backup, &nodes[2]);
+    assert!(lengths(&backup).contains(&15));
+    // A key that is not here is nobody's business here.
+    assert_eq!(nodes[1].replica.branches(&finland.desk.public()).len(), 2, "those of the proof");
+}

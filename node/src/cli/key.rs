@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::edition::{DraftAct, SignAct};
-use super::perform::{adopt_desk, adopt_successor, asked, fence, hand_in, perform, sign};
+use super::perform::{adopt_desk, adopt_successor, asked, hand_in, new_desk, perform, sign};
 use super::{CliError, Data, Keys, confirm, io};
 use crate::acts::{self, Act};
 use crate::config::{self, Folder};
 use crate::fence::write_durably;
-use crate::keystore::{self, KeyName};
+use crate::keystore::KeyName;
 use crate::passphrase::Passphrases;
 use crate::signing::{Reading, Signed};
 
@@ -180,12 +180,7 @@ impl DelegateAct {
     fn act(self, folder: &Folder, passphrases: &mut Passphrases) -> Result<Act, CliError> {
         let key = match self.key {
             Some(key) => key,
-            None => {
-                let made = keystore::create_like(folder.path(), KeyName::NextDesk, KeyName::Desk, passphrases);
-                let public = made.map_err(CliError::failed)?.public();
-                fence(folder)?.create(&public).map_err(CliError::failed)?;
-                public.to_string()
-            }
+            None => new_desk(folder, passphrases)?,
         };
         Ok(Act::Delegate { key, desk: self.desk })
     }

@@ -32,7 +32,7 @@ pub fn asked(folder: &Folder, act: &Act) -> Result<acts::Request, CliError> {
     let (keeper, config, _) = Keeper::open(folder).map_err(CliError::failed)?;
     let code = config.member.map(|member| member.code).ok_or(ActError::NoMember).map_err(CliError::wrong)?;
     let (view, reader) = (keeper.view(), keeper.reader());
-    let held = Held { standing: &view.standing, frontier: &view.frontier, reader: &reader };
+    let held = Held { standing: &view.standing, frontier: &view.frontier, contested: &view.contested, reader: &reader };
     let made = acts::Request::make(&held, &code, act).map_err(CliError::wrong);
     keeper.close().map_err(CliError::failed)?;
     made
@@ -87,6 +87,14 @@ pub fn hand_in(folder: &Folder, signed: &Signed) -> Result<(), CliError> {
     Ok(())
 }
 
+/// The public half of a new desk key, which waits in the folder until it is delegated; the one that an earlier attempt made, if any.
+pub fn new_desk(folder: &Folder, passphrases: &mut Passphrases) -> Result<String, CliError> {
+    let made = keystore::create_like(folder.path(), KeyName::NextDesk, KeyName::Desk, passphrases);
+    let public = made.map_err(CliError::failed)?.public();
+    fence(folder)?.create(&public).map_err(CliError::failed)?;
+    Ok(public.to_string())
+}
+
 /// The new desk key takes its place in the folder, once it is delegated.
 pub fn adopt_desk(folder: &Folder) -> Result<(), CliError> {
     keystore::replace(folder.path(), KeyName::Desk, KeyName::NextDesk).map_err(CliError::failed)?;
@@ -115,7 +123,7 @@ pub fn adopt_successor(folder: &Folder) -> Result<(), CliError> {
 }
 
 /// The marks of the folder's own logs.
-pub fn fence(folder: &Folder) -> Result<Fence, CliError> {
+fn fence(folder: &Folder) -> Result<Fence, CliError> {
     let config = folder.config().map_err(CliError::failed)?;
     let marks = folder.state_dir(&config).map_err(CliError::failed)?;
     Fence::open(&marks, folder.path()).map_err(CliError::failed)

@@ -253,6 +253,9 @@ impl Plain {
         println!("peers          {}", status.peers);
         println!("frontier       {}", status.frontier);
         println!("free on disk   {:.1} GB", status.free_bytes as f64 / 1e9);
+        for words in &status.contested {
+            println!("contested      {words}");
+        }
         for words in &status.policy {
             println!("policy         {words}");
         }
@@ -313,6 +316,7 @@ fn alone_status(folder: &Folder, library: &Library) -> views::Status {
         erased_bodies: view.counts.erased,
         sync: "no node runs on this folder; start it with `comity run`".to_owned(),
         recovering: view.recovering.clone(),
+        contested: library.contested_words(),
         policy: library.policy_words(),
         free_bytes: disk::free(folder.path()).unwrap_or_default(),
         ..views::Status::default()

@@ -33,6 +33,7 @@ impl Replica {
             }
             (Stage::Split, Message::Tile(tile)) => self.on_tile(&mut session, &tile, effects),
             (Stage::Split, Message::Branch(branch)) => self.on_branch(&mut session, &branch, effects),
+            (Stage::Survey(log), Message::Branch(branch)) => self.on_own_branch(&mut session, &log, &branch, effects),
             (Stage::Bodies, Message::Bodies(bodies)) => self.on_bodies(&mut session, &bodies, effects),
             _ => Err("answered what was not asked".to_owned()),
         };
@@ -233,6 +234,7 @@ impl Replica {
                 session.refuse(&log, &reason);
                 Ok(self.ask_runs(session, effects))
             }
+            Stage::Survey(_) => Ok(self.ask_bodies(session, effects)),
             Stage::Split => Err(format!("showed another branch of a log and not where it parts: {reason}")),
             Stage::Governance | Stage::Publications => {
                 if let Some(want) = session.wants.pop_front() {
@@ -249,7 +251,10 @@ impl Replica {
 
     /// Offers the want list: every session does, also between equal frontiers. Each body is asked for once in a session, so
     /// that those which this peer lacks too do not keep back the others.
-    fn ask_bodies(&self, session: &mut Session, effects: &mut Vec<Effect>) -> Next {
+    pub(super) fn ask_bodies(&self, session: &mut Session, effects: &mut Vec<Effect>) -> Next {
+        if self.ask_own_branch(session, effects) {
+            return Next::Await;
+        }
         session.stage = Stage::Bodies;
         for (key, log) in &self.logs {
             let from = session.bodies_from.get(key).copied().unwrap_or(0);

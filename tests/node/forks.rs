@@ -1,0 +1,150 @@
+//! One key that wrote two branches: by an operator's override on an old copy, and by a thief. Every replica proves it, shows it and
+//! agrees on what stands; the member settles it with its identity key, and nothing that it wrote is lost.
+
+use serde_json::Value;
+
+use crate::federation::{Federation, Node, wait_for_documents, wait_until};
+use crate::restore::{all, copy, documents, publish, put_back, start, wait_for_phone_book};
+
+/// Documents written on the old copy.
+const ON_TOP: u64 = 10;
+
+/// The log of Finland's desk, as a node sees it.
+fn desk(node: &Node) -> Value {
+    let logs = node.get("/v1/logs");
+    let is_it = |log: &&Value| log["member"] == "FI" && log["purpose"] == "publication" && log["contested"] == true;
+    logs["logs"].as_array().unwrap().iter().find(is_it).cloned().unwrap_or_default()
+}
+
+/// Waits until everyone holds the proof and calls the same entries contested; gives the log's key.
+fn wait_until_contested(nodes: &[&Node], stands: u64) -> String {
+    for node in nodes {
+        wait_until(&format!("{} shows the fork", node.name), || desk(node)["size"] == stands);
+    }
+    let frontier = |node: &Node| node.status()["frontier"].clone();
+    wait_until("all frontiers are equal", || nodes.iter().all(|node| frontier(node) == frontier(nodes[0])));
+    desk(nodes[0])["key"].as_str().unwrap().to_owned()
+}
+
+/// Waits until Finland has asked its peers how long their branch is, and knows both.
+fn wait_for_branch(finland: &Node, size: u64) {
+    wait_until("the longest of the other branch is known", || {
+        let recovery = finland.get("/v1/recovery");
+        let branches = recovery["contested"][0]["branches"].as_array().cloned().unwrap_or_default();
+        branches.iter().any(|branch| branch["here"] == false && branch["size"] == size)
+    });
+}
+
+#[test]
+fn after_an_override_one_fork_is_proven_and_repaired_and_nothing_of_either_branch_is_lost() {
+    let names = ["KE-LC01", "UY-UC01"];
+    let federation = Federation::found(&["FI", "KE-LC01", "UY-UC01"]);
+    let (copied, last) = documents();
+    let (finland, others) = start(&federation, &names);
+    wait_for_phone_book(&all(&finland, &others));
+    publish(&federation, "FI", 0, copied);
+    wait_for_documents(&all(&finland, &others), copied);
+    copy(&federation.folder("FI"), &federation.folder("copy"));
+    publish(&federation, "FI", copied, last);
+    wait_for_documents(&all(&finland, &others), last);
+    finland.kill();
+    others.into_iter().for_each(Node::stop);
+    put_back(&federation.folder("copy"), &federation.folder("FI"));
+
+    let finland = federation.start_with("FI", &["--override-fence", "--listen", "/ip4/127.0.0.1/tcp/0"], &[]);
+    for number in 0..ON_TOP {
+        let slug = format!("on-top-{number}");
+        assert_eq!(federation.publish("FI", &slug, "Written on the old copy."), format!("FI/{slug}@1\n"));
+    }
+    finland.stop();
+    let (finland, others) = start(&federation, &names);
+    let nodes = all(&finland, &others);
+    // Entry 0, the address, and the documents of the copy.
+    let log = wait_until_contested(&nodes, copied + 2);
+    for node in &nodes {
+        wait_until("what is contested is neither counted nor found", || {
+            let status = node.status();
+            status["documents"] == copied && status["indexed"] == copied
+        });
+        assert_eq!(node.ask("/v1/documents/FI/on-top-0").0, 404, "{}", node.name);
+        let (_, words) = node.ask(&format!("/v1/explain?what={log}"));
+        assert!(words.contains("contested") && words.contains("comity recover"), "{words}");
+        let (_, page) = node.ask("/network");
+        assert!(page.contains("contested"), "the page for people says so too");
+    }
+    let file = federation.note("more", "Not on a contested log.");
+    let (code, words) = federation.refused(&["publish", "--data", &federation.path("FI"), &file]);
+    assert!(code == 1 && words.contains("comity recover"), "{words}");
+    wait_for_branch(&finland, last + 2);
+
+    let path = federation.path("FI");
+    let told = federation.done(&["recover", "--data", &path, "--yes"]);
+    println!("{told}");
+    assert!(told.contains(&format!("of these the one of {} entries is to stand", last + 2)), "{told}");
+    wait_for_documents(&nodes, last);
+    finland.stop();
+    let finland = federation.start("FI", &others.iter().collect::<Vec<_>>());
+    wait_until("the new desk may write", || finland.status()["recovering"] == Value::Null);
+    let told = federation.done(&["recover", "--data", &path]);
+    println!("{told}");
+    assert!(told.contains(&format!("{ON_TOP} works")), "{told}");
+    let nodes = all(&finland, &others);
+    wait_for_documents(&nodes, last + ON_TOP);
+    for node in &nodes {
+        let shown = node.get("/v1/documents/FI/on-top-0");
+        assert_eq!((&shown["version"], shown["text"].as_str()), (&Value::from(1), Some("Written on the old copy.\n")));
+        let (_, words) = node.ask(&format!("/v1/explain?what={log}"));
+        assert!(words.contains("cut") && words.contains("branch"), "{words}");
+    }
+    assert!(federation.done(&["recover", "--data", &path]).contains("nothing"), "once is enough");
+    // It goes on as ever, and a start from the segments alone says the same.
+    federation.publish("FI", "afterwards", "The next entry.");
+    wait_for_documents(&nodes, last + ON_TOP + 1);
+    finland.stop();
+    std::fs::remove_dir_all(federation.folder("FI").join("store/sled")).unwrap();
+    let finland = federation.start("FI", &others.iter().collect::<Vec<_>>());
+    wait_for_documents(&all(&finland, &others), last + ON_TOP + 1);
+    for name in ["FI", "KE-LC01", "UY-UC01"] {
+        assert_eq!(federation.audit(name)["forked_logs"], 1, "one fork, proven");
+    }
+    assert_eq!(federation.audit("FI")["set_aside"], ON_TOP);
+    federation.audit_all(&["FI", "KE-LC01", "UY-UC01"]);
+}
+
+#[test]
+fn a_thief_of_a_desk_key_contests_a_log_until_its_member_cuts_it() {
+    let names = ["KE-LC01", "UY-UC01"];
+    let federation = Federation::found(&["FI", "KE-LC01", "UY-UC01"]);
+    let (finland, others) = start(&federation, &names);
+    wait_for_phone_book(&all(&finland, &others));
+    federation.publish("FI", "before", "Before the theft.");
+    wait_for_documents(&all(&finland, &others), 1);
+    copy(&federation.folder("FI"), &federation.folder("thief"));
+    federation.set("thief", "state_dir", &format!("{:?}", federation.path("thief-state")));
+    let mut others = others.into_iter();
+    let (kenya, uruguay) = (others.next().unwrap(), others.next().unwrap());
+    kenya.stop();
+    federation.publish("FI", "true", "Finland's own words.");
+    wait_for_documents(&[&finland, &uruguay], 2);
+    finland.stop();
+    uruguay.stop();
+    let kenya = federation.start("KE-LC01", &[]);
+    let options = ["--override-fence", "--listen", "/ip4/127.0.0.1/tcp/0"];
+    let thief = federation.start_with("thief", &options, std::slice::from_ref(&kenya.listen[0]));
+    federation.publish("thief", "false", "Words that Finland never wrote.");
+    wait_for_documents(&[&kenya, &thief], 2);
+    thief.kill();
+
+    let uruguay = federation.start("UY-UC01", &[&kenya]);
+    let finland = federation.start("FI", &[&kenya, &uruguay]);
+    let nodes = [&finland, &kenya, &uruguay];
+    wait_until_contested(&nodes, 3);
+    wait_until("what may be false is not shown", || nodes.iter().all(|node| node.status()["documents"] == 1));
+    let told = federation.done(&["recover", "--data", &federation.path("FI"), "--stand-by", "here", "--yes"]);
+    assert!(told.contains("of these the one of"), "{told}");
+    wait_for_documents(&nodes, 2);
+    for node in nodes {
+        assert_eq!((node.found("true"), node.ask("/v1/documents/FI/false").0), (1, 404), "{}", node.name);
+    }
+    federation.audit_all(&["FI", "KE-LC01", "UY-UC01"]);
+}
