@@ -148,3 +148,72 @@ fn a_thief_of_a_desk_key_contests_a_log_until_its_member_cuts_it() {
     }
     federation.audit_all(&["FI", "KE-LC01", "UY-UC01"]);
 }
+
+#[test]
+fn a_thief_of_an_identity_key_who_writes_as_well_is_cut_off_by_a_rotation() {
+    let names = ["KE-LC01", "UY-UC01"];
+    let federation = Federation::found(&["FI", "KE-LC01", "UY-UC01"]);
+    let (finland, others) = start(&federation, &names);
+    wait_for_phone_book(&all(&finland, &others));
+    federation.publish("FI", "before", "Before the theft.");
+    wait_for_documents(&all(&finland, &others), 1);
+    finland.stop();
+    others.into_iter().for_each(Node::stop);
+    copy(&federation.folder("FI"), &federation.folder("thief"));
+    federation.set("thief", "state_dir", &format!("{:?}", federation.path("thief-state")));
+    std::fs::remove_file(federation.folder("thief").join("keys/successor.pem")).unwrap();
+
+    // Each signs an act at the same place of the governance log.
+    let path = federation.path("FI");
+    let key = |name: &str| {
+        federation.done(&["init", "--no-passphrase", "--code", "FI", "--name", name, "--data", &federation.path(name)]);
+        key_of(&federation, name)
+    };
+    let delegate = |data: &str, key: &str| {
+        federation.done(&["key", "delegate", "--data", data, "--key", key, "--desk", "Archive"])
+    };
+    delegate(&path, &key("archive"));
+    let options = ["--override-fence", "--listen", "/ip4/127.0.0.1/tcp/0"];
+    let thief = federation.start_with("thief", &options, &[]);
+    delegate(&federation.path("thief"), &key("false-archive"));
+    thief.stop();
+    let kenya = federation.start("KE-LC01", &[]);
+    let thief = federation.start("thief", &[&kenya]);
+    let governance = |node: &Node| {
+        let logs = node.get("/v1/logs");
+        let is_it = |log: &&Value| log["member"] == "FI" && log["purpose"] == "governance";
+        logs["logs"].as_array().unwrap().iter().filter(is_it).cloned().collect::<Vec<_>>()
+    };
+    wait_until("the thief is heard", || governance(&kenya)[0]["size"] == 3);
+    thief.kill();
+
+    let uruguay = federation.start("UY-UC01", &[&kenya]);
+    let finland = federation.start("FI", &[&kenya, &uruguay]);
+    let nodes = [&finland, &kenya, &uruguay];
+    for node in nodes {
+        wait_until("the governance log is contested", || governance(node)[0]["contested"] == true);
+    }
+    let told = federation.done(&["recover", "--data", &path]);
+    assert!(told.contains("comity key rotate"), "{told}");
+    let (_, words) = federation.refused(&["key", "revoke", "--data", &path, &key("another"), "--reason", "none"]);
+    assert!(words.contains("is contested from entry 2 on") && words.contains("comity key rotate"), "{words}");
+    federation.done(&["key", "rotate", "--data", &path]);
+    for node in nodes {
+        wait_until(&format!("{} has the rotation: {:?}", node.name, governance(node)), || {
+            let logs = governance(node);
+            logs.len() == 2
+                && logs.iter().all(|log| log["contested"] == false)
+                && logs.iter().any(|log| log["size"] == 3)
+        });
+        let logs = node.get("/v1/logs").to_string();
+        assert!(logs.contains(&key_of(&federation, "archive")), "what Finland delegated stands");
+        assert!(!logs.contains(&key_of(&federation, "false-archive")), "what the thief delegated does not");
+    }
+    wait_for_documents(&nodes, 1);
+    federation.audit_all(&["FI", "KE-LC01", "UY-UC01"]);
+}
+
+fn key_of(federation: &Federation, name: &str) -> String {
+    let line = std::fs::read_to_string(federation.folder(name).join("member.txt")).unwrap();
+    line.split_whitespace().find(|word| word.len() == 64).unwrap().to_owned()
+}
