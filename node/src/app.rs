@@ -18,6 +18,7 @@ use crate::disk;
 use crate::index::{Filters, Searcher};
 use crate::keeper::{PublishError, now_ms};
 use crate::library::{Library, LibraryError};
+use crate::membership;
 use crate::name::Name;
 use crate::network::NetworkStatus;
 use crate::node::Node;
@@ -156,6 +157,7 @@ impl App {
             peers: network.connected.len() as u64,
             sync: library.sync_words(now_ms()),
             recovering: view.recovering.clone(),
+            rivals: membership::rival_words(&view.standing),
             contested: library.contested_words(),
             policy: library.policy_words(),
             peer_id: network.peer,

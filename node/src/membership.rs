@@ -70,6 +70,9 @@ pub struct Editions {
     /// Digests of the editions that rival, while none is pinned.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub rivals: Vec<String>,
+    /// What that means.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub words: Option<String>,
     /// Valid editions and open drafts, oldest first.
     pub editions: Vec<Listed>,
 }
@@ -116,8 +119,23 @@ pub fn list(standing: &Standing) -> Editions {
     Editions {
         in_force: standing.in_force().map(|edition| edition.digest().to_string()).unwrap_or_default(),
         rivals: if lines.len() > 1 { tips.collect() } else { Vec::new() },
+        words: rival_words(standing),
         editions: all,
     }
+}
+
+/// What two lists that follow one mean, `None` where there is one list, or one is pinned.
+pub fn rival_words(standing: &Standing) -> Option<String> {
+    let tips: Vec<String> =
+        standing.lines().iter().filter_map(|line| Some(line.editions().last()?.digest().to_string())).collect();
+    let words = || {
+        format!(
+            "two valid editions follow the one in force, so signers signed both: {}. Until you choose with `comity edition pin DIGEST`, no \
+             later edition counts here and every log stands as far as either allows",
+            tips.join(" and ")
+        )
+    };
+    (tips.len() > 1).then(words)
 }
 
 fn listed_draft(draft: &Draft, before: Option<&Arc<Edition>>) -> Listed {

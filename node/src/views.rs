@@ -42,6 +42,9 @@ pub struct Status {
     /// Why this node may not write, where it may not.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub recovering: Vec<String>,
+    /// Why no later list of members counts here, where two valid ones rival.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rivals: Option<String>,
     /// Logs of which two branches exist, and no cut says which stands.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub contested: Vec<String>,

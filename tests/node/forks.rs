@@ -217,3 +217,68 @@ fn key_of(federation: &Federation, name: &str) -> String {
     let line = std::fs::read_to_string(federation.folder(name).join("member.txt")).unwrap();
     line.split_whitespace().find(|word| word.len() == 64).unwrap().to_owned()
 }
+
+/// Has all three agree on another name for the federation, and gives the digest of that edition.
+fn rename(federation: &Federation, names: [&str; 3], options: &[&str], name: &str) -> String {
+    let first = federation.start_with(names[0], options, &[]);
+    let others = [names[1], names[2]].map(|name| federation.start_with(name, options, &first.listen[..1]));
+    let list = |name: &str| -> Value {
+        serde_json::from_str(&federation.done(&["edition", "list", "--json", "--data", &federation.path(name)]))
+            .unwrap()
+    };
+    federation.done(&["edition", "draft", "--data", &federation.path(names[0]), "--name", name, "--yes"]);
+    let edition = |name: &str| list(name)["editions"][1].clone();
+    for (signer, have) in [(names[1], 1), (names[2], 2)] {
+        wait_until(&format!("{signer} has the draft"), || edition(signer)["counted"] == have);
+        let digest = edition(signer)["digest"].as_str().unwrap().to_owned();
+        federation.done(&["edition", "sign", &digest, "--data", &federation.path(signer), "--yes"]);
+    }
+    for name in names {
+        wait_until("it is in force", || list(name)["in_force"] == edition(name)["digest"]);
+    }
+    let digest = edition(names[0])["digest"].as_str().unwrap().to_owned();
+    first.stop();
+    others.into_iter().for_each(Node::stop);
+    digest
+}
+
+#[test]
+fn where_signers_sign_two_lists_everybody_sees_it_and_an_operator_chooses_for_itself() {
+    let names = ["FI", "KE-LC01", "UY-UC01"];
+    let federation = Federation::found(&names);
+    let (finland, others) = start(&federation, &names[1..]);
+    wait_for_phone_book(&all(&finland, &others));
+    finland.stop();
+    others.into_iter().for_each(Node::stop);
+    let again = ["FI-again", "KE-again", "UY-again"];
+    for (name, copied) in names.iter().zip(again) {
+        copy(&federation.folder(name), &federation.folder(copied));
+        federation.set(copied, "state_dir", &format!("{:?}", federation.path(&format!("{copied}-state"))));
+    }
+    let listens = ["--listen", "/ip4/127.0.0.1/tcp/0"];
+    let one = rename(&federation, names, &listens, "One");
+    let other = rename(&federation, again, &[&listens[..], &["--override-fence"]].concat(), "Other");
+
+    federation.replica("researcher");
+    let finland = federation.start("FI", &[]);
+    let kenya = federation.start("KE-again", &[]);
+    let researcher = federation.start("researcher", &[&finland, &kenya]);
+    for node in [&researcher, &finland, &kenya] {
+        wait_until("both lists are seen", || {
+            let words = node.status()["rivals"].to_string();
+            words.contains(&one) && words.contains(&other)
+        });
+        assert!(node.ask("/network").1.contains("two valid editions follow"), "{}", node.name);
+    }
+    let path = federation.path("researcher");
+    let listed = federation.done(&["edition", "list", "--data", &path]);
+    assert_eq!((listed.matches("RIVAL").count(), listed.matches("in force").count()), (2, 2), "{listed}");
+    federation.done(&["edition", "pin", &one[..12], "--data", &path]);
+    researcher.stop();
+    let researcher = federation.start("researcher", &[&finland, &kenya]);
+    assert_eq!(researcher.status()["rivals"], Value::Null);
+    let chosen = researcher.get("/v1/editions")["in_force"].clone();
+    assert_eq!(chosen.as_str(), Some(one.as_str()), "for itself alone");
+    assert!(finland.status()["rivals"].to_string().contains(&other));
+    federation.audit("researcher");
+}

@@ -177,11 +177,8 @@ impl List {
             println!("{:>4}  {state:<8}  {}", one.number, one.digest);
             told(one);
         }
-        if !editions.rivals.is_empty() {
-            println!(
-                "two valid editions follow the one in force, so signers signed both. Until you choose with `comity edition pin \
-                 DIGEST`, no later edition counts here and every log stands as far as either allows"
-            );
+        if let Some(words) = &editions.words {
+            println!("{words}");
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use crate::index::{Filters, Index};
 use crate::indexer::{self, Scope};
 use crate::keeper::Keeper;
 use crate::library::{Library, LibraryError};
+use crate::membership;
 use crate::name::Name;
 use crate::views;
 use crate::vocabulary;
@@ -253,6 +254,9 @@ impl Plain {
         println!("peers          {}", status.peers);
         println!("frontier       {}", status.frontier);
         println!("free on disk   {:.1} GB", status.free_bytes as f64 / 1e9);
+        if let Some(words) = &status.rivals {
+            println!("rivals         {words}");
+        }
         for words in &status.contested {
             println!("contested      {words}");
         }
@@ -316,6 +320,7 @@ fn alone_status(folder: &Folder, library: &Library) -> views::Status {
         erased_bodies: view.counts.erased,
         sync: "no node runs on this folder; start it with `comity run`".to_owned(),
         recovering: view.recovering.clone(),
+        rivals: membership::rival_words(&view.standing),
         contested: library.contested_words(),
         policy: library.policy_words(),
         free_bytes: disk::free(folder.path()).unwrap_or_default(),
