@@ -219,9 +219,14 @@ impl Index {
         fs::write(&file, mark).map_err(|error| failed(&file, error))
     }
 
-    /// Whether it was empty when it was opened.
+    /// Whether it was empty when it was opened, and has since been filled in the order of arrival alone.
     pub fn is_new(&self) -> bool {
         self.new
+    }
+
+    /// From now on works come in another order than that of their arrival.
+    pub fn not_new(&mut self) {
+        self.new = false;
     }
 
     /// Puts a work in place of what was there of it.

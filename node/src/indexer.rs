@@ -126,6 +126,8 @@ struct Read {
 
 /// Indexes anew what stands now and did not, or the reverse. Nothing is committed.
 fn follow(reader: &Reader, index: &mut Index, before: &Ends, scope: Scope<'_>) -> Result<(), IndexerError> {
+    // Some of these works arrived after the cursor, and come once more when it is there.
+    index.not_new();
     for (log, from) in scope.ends.moved(before) {
         for work in reader.works_from(&log, from)? {
             index.remove(&work);

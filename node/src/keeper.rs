@@ -334,6 +334,7 @@ impl Keeper {
     pub fn turn(&mut self, inputs: Vec<Input>) -> Result<(Vec<Effect>, Vec<WriteError>), KeeperError> {
         let now = now_ms();
         let (mut spoken, mut refused, mut has_looked) = (Vec::new(), Vec::new(), false);
+        let standing = self.standing.clone();
         let mut inputs: Vec<(Source, Input)> = inputs.into_iter().map(|input| (Source::of(&input), input)).collect();
         while !inputs.is_empty() {
             let (mut kept, mut asked) = (Vec::new(), Vec::new());
@@ -367,6 +368,9 @@ impl Keeper {
         spoken.extend(self.own.settle_claims(&self.replica));
         if self.own.end_recovery(&self.replica, &mut self.store, now, &self.frontier)? {
             spoken.extend(self.open_logs()?);
+        }
+        if !Arc::ptr_eq(&standing, &self.standing) && !self.own.are_recovering() {
+            spoken.extend(self.open_logs()?); // a list that came just now may name this member
         }
         spoken.extend(self.publish_place()?);
         Ok((spoken, refused))
@@ -530,7 +534,9 @@ impl Keeper {
         secrets: &mut Secrets<'_>,
         notes: &mut Vec<String>,
     ) -> Result<(), KeeperError> {
-        let Some(identity) = self.replica.standing().identity_key(&member.code) else { return Ok(()) };
+        let listed = self.replica.standing().identity_key(&member.code);
+        // Not a member yet, or not any more: the key that is here is the one whose log a list may let begin while the node runs.
+        let Some(identity) = listed.or(secrets.public(KeyName::Identity)?) else { return Ok(()) };
         if self.replica.log(&identity).is_some_and(|log| log.size() > 0)
             || secrets.public(KeyName::Identity)?.is_some_and(|public| public != identity)
         {
