@@ -8,6 +8,7 @@ use proto::checkpoint;
 use proto::erasure::Cause;
 use proto::fork::Fork;
 use proto::key::PublicKey;
+use proto::log::Admission;
 use proto::note;
 use proto::replica::OverQuota;
 use proto::work;
@@ -219,6 +220,10 @@ impl Library {
             let listed = standing.owner(key);
             let member = owner.as_ref().map(|owner| owner.open.member.clone());
             let desk = owner.as_ref().and_then(|owner| standing.delegation(key, &owner.open.identity_key));
+            let cut = owner.as_ref().and_then(|owner| match standing.admission(key, &owner.open) {
+                Admission::Until(cut) => Some(cut.size),
+                Admission::Whole | Admission::Refused => None,
+            });
             logs.push(views::Log {
                 key: key.to_string(),
                 member: member.or_else(|| listed.map(str::to_owned)).unwrap_or_default(),
@@ -227,6 +232,7 @@ impl Library {
                 size: row.size,
                 root: row.root.to_string(),
                 contested: row.contested,
+                cut,
                 vkey: note::vkey(&checkpoint::origin(&self.view.frontier.federation, key), key),
                 fingerprint: key.fingerprint(),
             });
@@ -258,11 +264,24 @@ impl Library {
                 signer: member.signer,
                 identity_key: identity_key.to_string(),
                 fingerprint: identity_key.fingerprint(),
-                documents: self.reader.works(&member.code, WORKS_MAX)?.len() as u64,
+                documents: self.works_of(&member.code)?,
                 logs: logs.remove(&member.code).unwrap_or_default(),
             });
         }
         Ok(members)
+    }
+
+    /// Works of a member of which something stands.
+    fn works_of(&self, code: &str) -> Result<u64, StoreError> {
+        let (works, ends) = (self.reader.works(code, WORKS_MAX)?, &self.view.ends);
+        if ends.is_empty() {
+            return Ok(works.len() as u64);
+        }
+        let mut standing = 0;
+        for work in &works {
+            standing += u64::from(!self.reader.standing_work(work, ends)?.is_empty());
+        }
+        Ok(standing)
     }
 
     /// What a member calls itself.

@@ -151,8 +151,11 @@ pub struct Log {
     pub size: u64,
     /// The root over them, in hex.
     pub root: String,
-    /// Whether a proof of a fork is held.
+    /// Whether two branches of it are proven, and no cut says which stands.
     pub contested: bool,
+    /// Where it ends for good, in entries, where a revocation, a rotation or an edition cut it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cut: Option<u64>,
     /// The key as other transparency tools take it.
     pub vkey: String,
     /// The key as two people compare it over the telephone.

@@ -296,7 +296,12 @@ impl Plain {
             return print_json(&logs);
         }
         for log in &logs.logs {
-            println!("{:<10} {:<11} {:>7} entries  {}  {}", log.member, log.purpose, log.size, log.key, log.desk);
+            let end = match log.cut {
+                Some(_) => "  ended",
+                None if log.contested => "  CONTESTED",
+                None => "",
+            };
+            println!("{:<10} {:<11} {:>7} entries  {}  {}{end}", log.member, log.purpose, log.size, log.key, log.desk);
             println!("           fingerprint {}", log.fingerprint);
             println!("           vkey        {}", log.vkey);
         }
