@@ -534,9 +534,14 @@ impl Keeper {
         secrets: &mut Secrets<'_>,
         notes: &mut Vec<String>,
     ) -> Result<(), KeeperError> {
-        let listed = self.replica.standing().identity_key(&member.code);
-        // Not a member yet, or not any more: the key that is here is the one whose log a list may let begin while the node runs.
-        let Some(identity) = listed.or(secrets.public(KeyName::Identity)?) else { return Ok(()) };
+        let identity = match self.replica.standing().identity_key(&member.code) {
+            Some(listed) => listed,
+            // Not a member yet, or not any more: the key that is here is the one whose log a list may let begin while the node runs.
+            None => match secrets.public(KeyName::Identity) {
+                Ok(Some(public)) => public,
+                Ok(None) | Err(_) => return Ok(()),
+            },
+        };
         if self.replica.log(&identity).is_some_and(|log| log.size() > 0)
             || secrets.public(KeyName::Identity)?.is_some_and(|public| public != identity)
         {
