@@ -87,6 +87,7 @@ pub struct Chain {
     links: Vec<Link>,
     desks: BTreeMap<PublicKey, Delegation>,
     unrevoked: BTreeSet<PublicKey>,
+    awaiting: Vec<Link>,
     is_member: bool,
 }
 
@@ -148,6 +149,11 @@ impl GovernanceLogs {
         self.by_key.get_mut(key).map(Arc::make_mut)
     }
 
+    /// Whether nothing of a log stands, whichever branch of it is held.
+    fn is_void(&self, key: &PublicKey, cut: Option<&Cut>) -> bool {
+        cut.map_or_else(|| self.forked.get(key) == Some(&0), |cut| cut.size == 0)
+    }
+
     /// The key that a digest commits to, and its entry 0, once held.
     fn committed(&self, digest: &Digest) -> Option<(PublicKey, &Open)> {
         let key = self.by_digest.get(digest)?;
@@ -161,10 +167,11 @@ impl Chain {
         let mut chain = Chain::default();
         for segment in Segment::split(steps) {
             let mut links = segment.links(code, logs);
+            chain.awaiting.extend(links.last().filter(|last| segment.awaits(last)).cloned());
             // No key has a second life, not even by an edition that could not know of its first.
             links.retain(|link| chain.link(&link.key).is_none());
             for link in &links {
-                let Some(log) = logs.get(&link.key) else { continue };
+                let Some(log) = logs.get(&link.key).filter(|log| link.agrees(code, &log.open)) else { continue };
                 let end = logs.end(&link.key, link.cut.as_ref());
                 for (index, act) in log.acts.iter().filter(|(index, _)| *index < end) {
                     chain.apply(&link.key, *index, act);
@@ -198,6 +205,11 @@ impl Chain {
         self.links.last().filter(|link| self.is_member && link.cut.is_none())
     }
 
+    /// The last key of each segment whose successor may yet take over.
+    pub fn awaiting(&self) -> &[Link] {
+        &self.awaiting
+    }
+
     /// Its desks, ever, by key.
     pub fn desks(&self) -> &BTreeMap<PublicKey, Delegation> {
         &self.desks
@@ -208,9 +220,9 @@ impl Chain {
         self.links.iter().map(|link| &link.key).chain(self.desks.keys())
     }
 
-    /// Whether an act at the end of that log may be applied as it is: nothing in the chain comes after it.
-    pub fn ends_in(&self, log: &PublicKey) -> bool {
-        self.current().is_some_and(|link| link.key == *log)
+    /// Whether an act at the end of that log may be applied as it is: it agrees, and nothing in the chain comes after it.
+    pub fn ends_in(&self, code: &str, log: &PublicKey, open: &Open) -> bool {
+        self.current().is_some_and(|link| link.key == *log && link.agrees(code, open))
     }
 
     /// The next delegation or revocation in the order of the chain.
@@ -238,15 +250,29 @@ impl Chain {
 
     /// Whether entry 0 of an identity key's log agrees with its place here; also of one that would take over by rotation.
     pub fn admits(&self, code: &str, key: &PublicKey, open: &Open) -> bool {
-        if open.purpose != Purpose::Governance || open.member != code || open.identity_key != *key {
-            return false;
-        }
         match self.link(key) {
-            Some(link) => open.predecessor.as_ref().map(|cut| cut.log) == link.before,
-            None => {
-                self.current().is_some_and(|last| succeeds(last.key, last.listed, last.successor_digest, *key, open))
-            }
+            Some(link) => link.agrees(code, open),
+            None => open.member == code && self.awaiting.iter().any(|last| last.is_succeeded(*key, open)),
         }
+    }
+}
+
+impl Link {
+    /// Whether entry 0 of its log agrees with its place.
+    fn agrees(&self, code: &str, open: &Open) -> bool {
+        open.purpose == Purpose::Governance
+            && open.member == code
+            && open.identity_key == self.key
+            && open.predecessor.as_ref().map(|cut| cut.log) == self.before
+    }
+
+    /// Whether a governance log whose entry 0 is `open` takes over from it by rotation. Where no edition lists this key at least
+    /// entry 0 must go on standing, for it alone holds the digest in force.
+    fn is_succeeded(&self, key: PublicKey, open: &Open) -> bool {
+        open.purpose == Purpose::Governance
+            && open.identity_key == key
+            && Digest::of(key.as_bytes()) == self.successor_digest
+            && open.predecessor.is_some_and(|cut| cut.log == self.key && (self.listed || cut.size > 0))
     }
 }
 
@@ -279,6 +305,12 @@ impl Segment {
         Segment { listed, succeeded: Vec::new(), closed: None, removed: false }
     }
 
+    /// Whether the successor of its last key may yet take over: once it is closed, only where the closing edition lets it stand.
+    fn awaits(&self, last: &Link) -> bool {
+        let is_let = |cut: &Cut| cut.size > 0 && Digest::of(cut.log.as_bytes()) == last.successor_digest;
+        self.closed.as_ref().is_none_or(|edition| edition.cuts().values().any(is_let))
+    }
+
     /// Listed keys, then those that took over by rotation, each with its cut.
     fn links(&self, code: &str, logs: &GovernanceLogs) -> Vec<Link> {
         let mut links: Vec<Link> = Vec::new();
@@ -291,15 +323,15 @@ impl Segment {
             && let Some((key, open)) = logs.committed(&last.successor_digest)
             && open.member == code
             && links.iter().all(|link| link.key != key)
-            && succeeds(last.key, last.listed, last.successor_digest, key, open)
+            && last.is_succeeded(key, open)
             && let Some(successor_digest) = open.successor_digest
         {
             links.push(Link { key, listed: false, before: Some(last.key), successor_digest, cut: None });
         }
         loop {
-            self.cut(&mut links, logs);
+            self.cut(code, &mut links, logs);
             // A rotation whose own log does not stand never was, and nothing that rests on it.
-            let fallen = links.iter().position(|link| !link.listed && logs.end(&link.key, link.cut.as_ref()) == 0);
+            let fallen = links.iter().position(|link| !link.listed && logs.is_void(&link.key, link.cut.as_ref()));
             match fallen {
                 Some(at) => links.truncate(at),
                 None => return links,
@@ -308,7 +340,7 @@ impl Segment {
     }
 
     /// An edition's cut comes before the rotation's; what neither names ends at 0 where the segment is closed.
-    fn cut(&self, links: &mut [Link], logs: &GovernanceLogs) {
+    fn cut(&self, code: &str, links: &mut [Link], logs: &GovernanceLogs) {
         let mut rotation: Option<Cut> = None;
         for (at, link) in links.iter_mut().enumerate().rev() {
             let mut editions = self.succeeded.iter().filter(|(before, _)| at < *before).map(|(_, edition)| edition);
@@ -316,19 +348,10 @@ impl Segment {
             let named = named.or_else(|| self.closed.as_ref()?.cuts().get(&link.key)).copied();
             link.cut = named.or(rotation).or_else(|| self.closed.as_ref().map(|_| nothing(link.key)));
             let stands = logs.end(&link.key, link.cut.as_ref()) > 0;
-            let opened = logs.get(&link.key).filter(|_| stands).and_then(|log| log.open.predecessor);
-            rotation = opened.filter(|cut| Some(cut.log) == link.before);
+            let opened = logs.get(&link.key).filter(|log| stands && link.agrees(code, &log.open));
+            rotation = opened.and_then(|log| log.open.predecessor);
         }
     }
-}
-
-/// Whether a governance log whose entry 0 is `open` takes over from the key `last` by rotation. Of one that no edition lists
-/// at least entry 0 must go on standing, for it alone holds the digest in force.
-fn succeeds(last: PublicKey, listed: bool, digest: Digest, key: PublicKey, open: &Open) -> bool {
-    open.purpose == Purpose::Governance
-        && open.identity_key == key
-        && Digest::of(key.as_bytes()) == digest
-        && open.predecessor.is_some_and(|cut| cut.log == last && (listed || cut.size > 0))
 }
 
 fn nothing(log: PublicKey) -> Cut {

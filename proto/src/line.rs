@@ -58,10 +58,11 @@ impl Line {
         let Some(chain) = self.chains.get_mut(code).filter(|chain| chain.link(log).is_some()) else {
             return Vec::new();
         };
-        if !chain.ends_in(log) {
+        let Some(governance) = logs.get(log) else { return Vec::new() };
+        if !chain.ends_in(code, log, &governance.open) {
             return self.review(code, logs);
         }
-        let Some((index, act)) = logs.get(log).and_then(|log| log.acts.last()) else { return Vec::new() };
+        let Some((index, act)) = governance.acts.last() else { return Vec::new() };
         chain.apply(log, *index, act);
         let desk = act.desk().copied();
         if let Some(desk) = desk.filter(|desk| chain.desks().contains_key(desk)) {
@@ -170,7 +171,8 @@ impl Line {
     }
 
     fn remake(&mut self, code: &str, logs: &GovernanceLogs) {
-        let steps = self.steps.get(code).map_or(&[][..], Vec::as_slice);
+        // Whom no edition of this line lists has no chain in it, and weakens nothing that another line allows.
+        let Some(steps) = self.steps.get(code) else { return };
         let chain = Chain::new(code, steps, logs);
         if let Some(old) = self.chains.remove(code) {
             for key in old.keys() {
@@ -181,14 +183,14 @@ impl Line {
                     }
                 }
             }
-            if let Some(link) = old.current() {
+            for link in old.awaiting() {
                 self.heirs.remove(&(link.successor_digest, code.to_owned()));
             }
         }
         for key in chain.keys() {
             self.owners.entry(*key).or_default().insert(code.to_owned());
         }
-        if let Some(link) = chain.current() {
+        for link in chain.awaiting() {
             self.heirs.insert((link.successor_digest, code.to_owned()));
         }
         self.chains.insert(code.to_owned(), chain);

@@ -15,7 +15,7 @@ mod gossip;
 mod splitting;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -284,7 +284,7 @@ impl Replica {
 
     /// What is still to be found once every log was taken up.
     pub fn resumed(&self) -> Vec<Effect> {
-        self.logs.keys().filter_map(|key| self.root_wanted(key)).collect()
+        self.logs.keys().flat_map(|key| self.roots_wanted(key)).collect()
     }
 
     /// What is held, for a hello or a status.
@@ -299,16 +299,13 @@ impl Replica {
     /// One log as far as it stands: what a cut covers, what is before a fork that none has settled, and of a log that no record
     /// admits (any more) nothing. What is not on the branch of the cut's root stands nowhere.
     pub fn row(&self, key: &PublicKey) -> Row {
-        let (mut contested, nothing) = (self.contested(key), (0, Compact::new().root()));
+        let (contested, nothing) = (self.contested(key), (0, Compact::new().root()));
         let whole = |log: &Log| (log.size(), log.tree().root());
         let held = self.logs.get(key).filter(|log| log.open().is_some());
         let admission = held.and_then(|log| log.open()).map(|open| self.standing.admission(key, open));
         let (size, root) = match held.zip(admission) {
             None => nothing,
-            Some((_, Admission::Refused)) => {
-                contested = None;
-                nothing
-            }
+            Some((_, Admission::Refused)) => nothing,
             Some((log, Admission::Whole)) => match contested.filter(|fork| fork.at() < log.size()) {
                 None => whole(log),
                 Some(fork) => (fork.at(), log.root_at(fork.at()).unwrap_or(*fork.root())),
@@ -325,9 +322,11 @@ impl Replica {
     /// The fork of a log, unless a cut has settled it.
     fn contested(&self, key: &PublicKey) -> Option<&Arc<Fork>> {
         let fork = self.standing.forks().get(key)?;
-        let is_cut = match self.logs.get(key).and_then(Log::open) {
-            Some(open) => matches!(self.standing.admission(key, open), Admission::Until(_)),
-            None => self.standing.is_cut(key),
+        let admission = self.logs.get(key).and_then(Log::open).map(|open| self.standing.admission(key, open));
+        let is_cut = match admission {
+            Some(Admission::Until(_)) => true,
+            Some(Admission::Whole) => false,
+            Some(Admission::Refused) | None => self.standing.is_cut(key),
         };
         (!is_cut).then_some(fork)
     }
@@ -468,7 +467,7 @@ impl Replica {
     fn follow(&mut self, changed: Changed, effects: &mut Vec<Effect>) {
         for key in &changed.keys {
             self.make_room(key);
-            effects.extend(self.root_wanted(key));
+            effects.extend(self.roots_wanted(key));
             self.note_branch(key, effects);
         }
         effects.extend(changed.editions.into_iter().map(|edition| Effect::Keep(Record::Edition(edition))));
@@ -483,11 +482,16 @@ impl Replica {
         }
     }
 
-    /// The question whether a log that is longer than its cut has the cut's root there.
-    fn root_wanted(&self, key: &PublicKey) -> Option<Effect> {
-        let log = self.logs.get(key)?;
-        let size = self.end(key, log);
-        (size < log.size() && log.root_at(size).is_none()).then_some(Effect::Look(Look::Root { log: *key, size }))
+    /// The questions whether a log that is longer than where it ends, by any line, is on the branch that ends there.
+    fn roots_wanted(&self, key: &PublicKey) -> Vec<Effect> {
+        let Some(log) = self.logs.get(key) else { return Vec::new() };
+        let unknown = self.ends(key, log).into_iter().filter(|size| *size < log.size() && log.root_at(*size).is_none());
+        unknown.map(|size| Effect::Look(Look::Root { log: *key, size })).collect()
+    }
+
+    /// Sizes at which a log may end: by the records that count, and by each line's cut.
+    fn ends(&self, key: &PublicKey, log: &Log) -> BTreeSet<u64> {
+        self.standing.cuts(key).map(|cut| cut.size).chain([self.end(key, log)]).collect()
     }
 
     /// The log of a key as far as it is held, or room for one that an heir may begin.

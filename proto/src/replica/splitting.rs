@@ -194,7 +194,7 @@ impl Replica {
                     session.parted.insert(key);
                 }
             }
-            let is_end = self.logs.get(&key).is_some_and(|log| self.end(&key, log) == size);
+            let is_end = self.logs.get(&key).is_some_and(|log| self.ends(&key, log).contains(&size));
             if let Some(log) = self.logs.get_mut(&key).filter(|_| is_end) {
                 log.note_root(size, root);
             }
@@ -283,10 +283,13 @@ impl Replica {
     /// Tells standing where a governance log that is held is not on the branch of its cut: it has no effect then.
     pub(super) fn note_branch(&mut self, key: &PublicKey, effects: &mut Vec<Effect>) {
         let Some(log) = self.logs.get(key).filter(|log| log.purpose() == Purpose::Governance) else { return };
-        let Some(cut) = self.cut_of(key, log) else { return };
-        let Some(root) = log.root_at(cut.size).filter(|root| *root != cut.root) else { return };
-        if let Some(changed) = self.standing.take_root(key, cut.size, root) {
-            self.follow(changed, effects);
+        let is_off = |cut: &&Cut| log.root_at(cut.size).is_some_and(|root| root != cut.root);
+        let sizes: BTreeSet<u64> = self.standing.cuts(key).filter(is_off).map(|cut| cut.size).collect();
+        let roots: Vec<_> = sizes.into_iter().filter_map(|size| Some((size, log.root_at(size)?))).collect();
+        for (size, root) in roots {
+            if let Some(changed) = self.standing.take_root(key, size, root) {
+                self.follow(changed, effects);
+            }
         }
     }
 
