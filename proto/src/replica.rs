@@ -282,9 +282,12 @@ impl Replica {
         }
     }
 
-    /// What is still to be found once every log was taken up.
-    pub fn resumed(&self) -> Vec<Effect> {
-        self.logs.keys().flat_map(|key| self.roots_wanted(key)).collect()
+    /// What is still to be found once every log was taken up. What is known of branches by then is told to standing here.
+    pub fn resumed(&mut self) -> Vec<Effect> {
+        let (keys, mut effects): (Vec<PublicKey>, _) = (self.logs.keys().copied().collect(), Vec::new());
+        keys.iter().for_each(|key| self.note_branch(key, &mut effects));
+        effects.extend(keys.iter().flat_map(|key| self.roots_wanted(key)));
+        effects
     }
 
     /// What is held, for a hello or a status.

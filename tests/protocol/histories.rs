@@ -20,6 +20,7 @@ use proto::note::Note;
 use proto::schema::Kind;
 use proto::tree::{self, Compact};
 
+use crate::tales::Tale;
 use crate::world::{Node, Rng, SALT, charter, key, parliaments, summary, sync};
 
 const HISTORIES: u64 = 40;
@@ -392,4 +393,41 @@ impl History {
             })
             .collect()
     }
+}
+
+/// The records of one history, all of them held. In every third some keys have signed another branch as well; where editions
+/// rival, some operators have pinned one.
+pub fn tale(seed: u64) -> Tale {
+    let mut history = History::new(seed);
+    let mut tale = Tale::chartered(&format!("the history of seed {seed}"), 1);
+    tale.charter = history.charter.clone();
+    for written in history.logs.values() {
+        written.bodies.iter().for_each(|said| tale.write(&written.secret, said.clone()));
+    }
+    for written in history.logs.values().filter(|_| seed % 3 == 0) {
+        let size = written.bodies.len() as u64;
+        for _ in 0..history.rng.below(3).saturating_sub(1) * (1 + history.rng.below(2)) {
+            // Entry 0 is often the only one, and seldom signed twice.
+            let at = history.rng.below(size) as usize;
+            if at > 0 || history.rng.chance(20) {
+                let other = if at == 0 { vec![salted(&written.bodies[0])] } else { vec![summary("on another branch")] };
+                tale.fork(&written.secret, at, other.clone());
+                if history.rng.chance(40) {
+                    tale.replace(&written.secret, at, other);
+                    break;
+                }
+            }
+        }
+    }
+    if history.rng.chance(30) {
+        let at = history.rng.below(history.editions.len() as u64) as usize;
+        tale.pin = Some(history.editions[at].digest());
+    }
+    tale
+}
+
+/// The same entry 0 with another salt.
+fn salted((kind, body): &(u32, Vec<u8>)) -> (u32, Vec<u8>) {
+    let salted = Open::parse(body).unwrap().to_body([9; 16]);
+    (*kind, salted)
 }

@@ -23,12 +23,12 @@ use crate::world::{
     Forest, Memory, Node, Parliament, charter, delegates, key, parliaments, summary, unsigned_charter, want,
 };
 
-fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Compares with the file of that name, or rewrites it.
-fn golden(name: &str, description: &str, mut vector: Value) {
+pub fn golden(name: &str, description: &str, mut vector: Value) {
     vector["description"] = Value::from(description);
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors").join(format!("{name}.json"));
     let text = format!("{}\n", serde_json::to_string_pretty(&vector).unwrap());
