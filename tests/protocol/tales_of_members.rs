@@ -76,18 +76,13 @@ fn editions() -> Vec<Tale> {
     rekeyed.delegate(&key(240), &key(242));
     let mut dropped = Tale::founded("a re-key that names no log ends the old one at nothing", 4);
     dropped.agree(&dropped.first(), &[0, 2, 3], Vec::new(), rekeys("KE-LC01", key(240), key(241)));
-    let mut digest = Tale::founded("a new digest alone is a re-key", 4);
-    let cut = digest.cut(&kenya.identity, 1);
-    digest.agree(&digest.first(), &[0, 2, 3], vec![cut], |members| {
-        members.iter_mut().find(|one| one.code == "KE-LC01").unwrap().successor_digest = Digest::of(b"another");
-    });
     let mut successor = Tale::founded("an edition signed with a key that was committed to", 3);
     let (first, members) = (successor.first(), successor.members.clone());
     let by = [("FI", members[0].identity.clone()), ("KE-LC01", members[1].successor.clone())];
     let by = [&by[..], &[("UY-UC01", members[2].identity.clone())]].concat();
     let list = successor.list(&first, Vec::new(), renames("Eduskunta"));
     successor.sign(list, &first, &by);
-    vec![added, observer, signer, removed, unnamed, half, off, back, rekeyed, dropped, digest, successor]
+    vec![added, observer, signer, removed, unnamed, half, off, back, rekeyed, dropped, successor]
 }
 
 fn drafted() -> Vec<Tale> {
@@ -111,6 +106,12 @@ fn drafted() -> Vec<Tale> {
     let (many, _) = tale("an edition takes no two signers' places", &[0, 1, 2, 3], &two);
     let (own, _) = tale("whom it unseats does not count", &[0, 1, 2], &|members| members[2].signer = false);
     let (kept, _) = tale("whom it unseats need not sign", &[0, 2, 3], &|members| members[2].signer = false);
+    let (digest, _) = tale("a new digest to a key in use is none", &[0, 1, 2, 3], &|members| {
+        members[2].successor_digest = Digest::of(b"another");
+    });
+    let (same, _) = tale("a new key to a digest in use is none", &[0, 1, 2, 3], &|members| {
+        members[2].identity_key = key(243).public();
+    });
     let mut repeated = Tale::founded("a key that ended is not listed again", 4);
     let gone = repeated.agree(&repeated.first(), &[0, 2, 3], Vec::new(), removes("KE-LC01"));
     let line = repeated.first().member("KE-LC01").unwrap().clone();
@@ -147,7 +148,9 @@ fn drafted() -> Vec<Tale> {
     superseded.write(&members[0].identity, drafts(&one));
     superseded.write(&members[0].identity, drafts(&other));
     members[1..].iter().for_each(|one| superseded.write(&one.identity, signs(&other, one.code, &one.identity, false)));
-    vec![enough, few, twice, many, own, kept, repeated, carried, foreign, late, chain, skipped, superseded]
+    vec![
+        enough, few, twice, many, own, kept, digest, same, repeated, carried, foreign, late, chain, skipped, superseded,
+    ]
 }
 
 /// Finland rotates to its successor where its log ends at `size`.
