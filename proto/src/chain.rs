@@ -166,7 +166,8 @@ impl Chain {
     pub fn new(code: &str, steps: &[Step], logs: &GovernanceLogs) -> Chain {
         let mut chain = Chain::default();
         for segment in Segment::split(steps) {
-            let mut links = segment.links(code, logs);
+            let (mut links, fallen) = segment.links(code, logs);
+            chain.awaiting.extend(fallen);
             chain.awaiting.extend(links.last().filter(|last| segment.awaits(last)).cloned());
             // No key has a second life, not even by an edition that could not know of its first.
             links.retain(|link| chain.link(&link.key).is_none());
@@ -311,9 +312,10 @@ impl Segment {
         self.closed.as_ref().is_none_or(|edition| edition.cuts().values().any(is_let))
     }
 
-    /// Listed keys, then those that took over by rotation, each with its cut.
-    fn links(&self, code: &str, logs: &GovernanceLogs) -> Vec<Link> {
-        let mut links: Vec<Link> = Vec::new();
+    /// Listed keys, then those that took over by rotation, each with its cut. And the keys that would have, but that a fork undoes:
+    /// their successor may yet cut it.
+    fn links(&self, code: &str, logs: &GovernanceLogs) -> (Vec<Link>, Vec<Link>) {
+        let (mut links, mut fallen): (Vec<Link>, Vec<Link>) = (Vec::new(), Vec::new());
         for (key, successor_digest) in &self.listed {
             let before = links.last().map(|link| link.key);
             let successor_digest = *successor_digest;
@@ -331,11 +333,9 @@ impl Segment {
         loop {
             self.cut(code, &mut links, logs);
             // A rotation whose own log does not stand never was, and nothing that rests on it.
-            let fallen = links.iter().position(|link| !link.listed && logs.is_void(&link.key, link.cut.as_ref()));
-            match fallen {
-                Some(at) => links.truncate(at),
-                None => return links,
-            }
+            let void = links.iter().position(|link| !link.listed && logs.is_void(&link.key, link.cut.as_ref()));
+            let Some(at) = void else { return (links, fallen) };
+            fallen.extend(links.drain(at..).next().filter(|link| link.cut.is_none()));
         }
     }
 

@@ -222,6 +222,8 @@ class Chain:
             void = [at for at, link in enumerate(links) if not link["listed"] and self.is_void(link)]
             if not void:
                 return links
+            first = links[void[0]]
+            self.awaited |= set() if first["cut"] else {first["digest"]}
             del links[void[0]:]
 
     def heir(self, links):
