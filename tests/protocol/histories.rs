@@ -404,14 +404,14 @@ pub fn tale(seed: u64) -> Tale {
     for written in history.logs.values() {
         written.bodies.iter().for_each(|said| tale.write(&written.secret, said.clone()));
     }
-    for written in history.logs.values().filter(|_| seed % 3 == 0) {
+    for written in history.logs.values().filter(|_| seed.is_multiple_of(3)) {
         let size = written.bodies.len() as u64;
         for _ in 0..history.rng.below(3).saturating_sub(1) * (1 + history.rng.below(2)) {
             // Entry 0 is often the only one, and seldom signed twice.
             let at = history.rng.below(size) as usize;
             if at > 0 || history.rng.chance(20) {
                 let other = if at == 0 { vec![salted(&written.bodies[0])] } else { vec![summary("on another branch")] };
-                tale.fork(&written.secret, at, other.clone());
+                tale.fork(&written.secret, at, &other);
                 if history.rng.chance(40) {
                     tale.replace(&written.secret, at, other);
                     break;

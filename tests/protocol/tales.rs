@@ -115,11 +115,11 @@ impl Tale {
     ) -> Edition {
         let edition = self.list(before, cuts, change);
         let keys: Vec<_> = by.iter().map(|at| (self.members[*at].code, self.members[*at].identity.clone())).collect();
-        self.sign(edition, before, &keys)
+        self.sign(&edition, before, &keys)
     }
 
     /// Finishes a list with the signatures of members, as said.
-    pub fn sign(&mut self, edition: Edition, before: &Edition, by: &[(&str, SecretKey)]) -> Edition {
+    pub fn sign(&mut self, edition: &Edition, before: &Edition, by: &[(&str, SecretKey)]) -> Edition {
         let mut note = Note::new(edition.text()).unwrap();
         let mut successors = Vec::new();
         for (code, key) in by {
@@ -137,9 +137,9 @@ impl Tale {
     }
 
     /// Proves that the key has signed another branch as well, with `other` from entry `at` on. Held is what was written first.
-    pub fn fork(&mut self, log: &SecretKey, at: usize, other: Vec<Said>) {
+    pub fn fork(&mut self, log: &SecretKey, at: usize, other: &[Said]) {
         let written = &self.logs[&log.public()];
-        let branch = Written { said: [&written.said[..at], &other[..]].concat(), ..written.clone() };
+        let branch = Written { said: [&written.said[..at], other].concat(), ..written.clone() };
         let sides = [written.side(&self.charter.id(), at), branch.side(&self.charter.id(), at)];
         let root = Forest::over(&written.leaves()[..at]).compact.root();
         self.forks.push(Fork::new(log.public(), at as u64, root, sides).unwrap());

@@ -186,7 +186,7 @@ fn newer() -> Vec<Tale> {
     };
     let kinds = [
         ("an unknown kind", 99, good.clone()),
-        ("a publication's kind", Kind::LawSummary as u32, good.clone()),
+        ("a publication's kind", Kind::LawSummary as u32, good),
         ("an unknown field", Kind::Delegate as u32, unknown_field),
         ("fields out of order", Kind::Delegate as u32, order),
         ("a key that is none", Kind::Delegate as u32, weak),

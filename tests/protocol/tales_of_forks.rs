@@ -19,7 +19,7 @@ fn forked(name: &str, at: &[usize]) -> Tale {
     let mut tale = Tale::founded(name, 3);
     let finland = tale.members[0].clone();
     (0..3).for_each(|number| tale.write(&finland.desk, summary(&format!("law {number}"))));
-    at.iter().for_each(|at| tale.fork(&finland.desk, *at, others(2)));
+    at.iter().for_each(|at| tale.fork(&finland.desk, *at, &others(2)));
     tale
 }
 
@@ -43,14 +43,14 @@ fn desks() -> Vec<Tale> {
     revoked.logs.remove(&finland.desk.public());
     let mut twice = Tale::founded("a desk that opens two logs", 3);
     let open = opens(Purpose::Publication, "KE-LC01", &finland.identity.public(), None, None);
-    twice.fork(&finland.desk, 0, vec![open, summary("another")]);
+    twice.fork(&finland.desk, 0, &vec![open, summary("another")]);
     let mut unknown = forked("a fork of a key that nobody knows", &[]);
     unknown.open_desk("FI", &finland.identity, &key(61), 2);
-    unknown.fork(&key(61), 1, others(1));
+    unknown.fork(&key(61), 1, &others(1));
     let mut refused = forked("a forked desk whose entry 0 does not agree", &[]);
     refused.delegate(&finland.identity, &key(61));
     refused.open_desk("KE-LC01", &finland.identity, &key(61), 2);
-    refused.fork(&key(61), 1, others(1));
+    refused.fork(&key(61), 1, &others(1));
     let mut absent = refused.clone();
     absent.name = "the same, where nothing of it was ever taken".to_owned();
     absent.logs.remove(&key(61).public());
@@ -59,7 +59,7 @@ fn desks() -> Vec<Tale> {
         let mut tale = forked(&format!("a forked desk of two members that {cut_by} of them revoked"), &[]);
         let members = tale.members.clone();
         tale.open_desk("FI", &finland.identity, &key(61), 3);
-        tale.fork(&key(61), 2, others(1));
+        tale.fork(&key(61), 2, &others(1));
         let cut = tale.cut(&key(61), 1);
         for (turn, one) in members[..2].iter().rev().enumerate() {
             tale.delegate(&one.identity, &key(61));
@@ -115,15 +115,15 @@ fn governance() -> Vec<Tale> {
         }
         let other = vec![delegates(&key(64)), delegates(&key(65))];
         tale.open_desk("FI", &finland.identity, &key(64), 1);
-        tale.fork(&finland.identity, 2, other.clone());
+        tale.fork(&finland.identity, 2, &other);
         (tale, other)
     };
     let (contested, other) = branch("a forked governance log");
     let (mut held, _) = branch("a forked governance log held on the other branch");
-    held.replace(&finland.identity, 2, other.clone());
+    held.replace(&finland.identity, 2, other);
     let mut zero = Tale::founded("an identity key that opens two logs", 4);
     let open = opens(Purpose::Governance, "FI", &finland.identity.public(), Some(&key(66)), None);
-    zero.fork(&finland.identity, 0, vec![open, delegates(&key(64))]);
+    zero.fork(&finland.identity, 0, &vec![open, delegates(&key(64))]);
     let (mut revoking, _) = branch("a contested revocation has no effect");
     let cut = revoking.cut(&finland.desk, 1);
     revoking.revoke(&finland.identity, &cut);
@@ -135,7 +135,7 @@ fn governance() -> Vec<Tale> {
     }
     let (mut desk, _) = branch("a desk that a fork undoes, itself forked");
     desk.open_desk("FI", &finland.identity, &key(65), 2);
-    desk.fork(&key(62), 1, others(1));
+    desk.fork(&key(62), 1, &others(1));
     vec![contested, held, zero, revoking, drafting, desk]
 }
 
@@ -153,7 +153,7 @@ fn rotations() -> Vec<Tale> {
             }
             let other = vec![delegates(&key(64)), delegates(&key(65))];
             tale.open_desk("FI", &finland.identity, &key(64), 1);
-            tale.fork(&finland.identity, 2, other.clone());
+            tale.fork(&finland.identity, 2, &other);
             let mut cut = tale.cut(&finland.identity, size);
             if on_other {
                 let mut there = tale.clone();
@@ -176,7 +176,7 @@ fn rotations() -> Vec<Tale> {
         tale.delegate(&finland.successor, &key(68));
         let open = opens(Purpose::Governance, "FI", &finland.successor.public(), Some(&key(69)), Some(cut));
         let other = if at == 0 { vec![open, delegates(&key(64))] } else { vec![delegates(&key(64))] };
-        tale.fork(&finland.successor, at, other);
+        tale.fork(&finland.successor, at, &other);
         let mut next = tale.clone();
         next.name = format!("{name}, and the next key cuts it");
         let cut = next.end(&finland.successor);
@@ -203,7 +203,7 @@ fn rivals() -> Vec<Tale> {
         let mut tale = Tale::founded(&format!("a fork that only one rival's cut settles, and {what}"), 4);
         let kenya = tale.members[1].clone();
         let first = tale.first();
-        tale.fork(&kenya.desk, 1, others(1));
+        tale.fork(&kenya.desk, 1, &others(1));
         let mut cuts = vec![tale.end(&kenya.identity), tale.end(&kenya.desk)];
         cuts.sort_by_key(|cut| cut.log);
         tale.agree(&first, &[0, 2, 3], cuts, |members| members.retain(|member| member.code != "KE-LC01"));
@@ -221,7 +221,7 @@ fn rivals() -> Vec<Tale> {
     joined.begin("JP-LC01", &key(90), &key(91), None);
     joined.delegate(&key(90), &key(92));
     joined.open_desk("JP-LC01", &key(90), &key(92), 3);
-    joined.fork(&key(92), 2, others(1));
+    joined.fork(&key(92), 2, &others(1));
     let cut = joined.cut(&key(92), 3);
     joined.revoke(&key(90), &cut);
     tales.push(joined);

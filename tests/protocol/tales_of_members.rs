@@ -81,7 +81,7 @@ fn editions() -> Vec<Tale> {
     let by = [("FI", members[0].identity.clone()), ("KE-LC01", members[1].successor.clone())];
     let by = [&by[..], &[("UY-UC01", members[2].identity.clone())]].concat();
     let list = successor.list(&first, Vec::new(), renames("Eduskunta"));
-    successor.sign(list, &first, &by);
+    successor.sign(&list, &first, &by);
     vec![added, observer, signer, removed, unnamed, half, off, back, rekeyed, dropped, successor]
 }
 
@@ -220,7 +220,7 @@ fn rotations() -> Vec<Tale> {
     let signers = [("KE-LC01", 1), ("UY-UC01", 2), ("JP-LC01", 3)];
     let signers = signers.map(|(code, at): (&str, usize)| (code, later.members[at].identity.clone()));
     let next = later.list(&list, vec![cut], rekeys("FI", key(231), key(239)));
-    later.sign(next, &list, &signers);
+    later.sign(&next, &list, &signers);
     let mut disagrees = Tale::founded("a listed successor whose entry 0 names nobody before it", 4);
     disagrees.agree(&first, &[0, 1, 2], Vec::new(), rekeys("FI", finland.successor.clone(), key(231)));
     disagrees.begin("FI", &finland.successor, &key(231), None);

@@ -160,7 +160,7 @@ impl Replica {
     /// What is in the archive here: a root is noted, and every search that waits for the rest goes on.
     pub(super) fn on_seen(&mut self, now_ms: u64, look: Look, sight: &Sight, effects: &mut Vec<Effect>) {
         if let Look::Root { log, size } = look {
-            return self.on_root(now_ms, log, size, &sight, effects);
+            return self.on_root(now_ms, log, size, sight, effects);
         }
         let waits = |session: &&Session| match (&session.splitting, look) {
             (Some(Splitting::Tile { search, theirs: Some(_) }), Look::Tile(of)) => *search == of,
