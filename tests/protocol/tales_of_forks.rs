@@ -43,7 +43,7 @@ fn desks() -> Vec<Tale> {
     revoked.logs.remove(&finland.desk.public());
     let mut twice = Tale::founded("a desk that opens two logs", 3);
     let open = opens(Purpose::Publication, "KE-LC01", &finland.identity.public(), None, None);
-    twice.fork(&finland.desk, 0, &vec![open, summary("another")]);
+    twice.fork(&finland.desk, 0, &[open, summary("another")]);
     let mut unknown = forked("a fork of a key that nobody knows", &[]);
     unknown.open_desk("FI", &finland.identity, &key(61), 2);
     unknown.fork(&key(61), 1, &others(1));
@@ -123,14 +123,14 @@ fn governance() -> Vec<Tale> {
     held.replace(&finland.identity, 2, other);
     let mut zero = Tale::founded("an identity key that opens two logs", 4);
     let open = opens(Purpose::Governance, "FI", &finland.identity.public(), Some(&key(66)), None);
-    zero.fork(&finland.identity, 0, &vec![open, delegates(&key(64))]);
+    zero.fork(&finland.identity, 0, &[open, delegates(&key(64))]);
     let (mut revoking, _) = branch("a contested revocation has no effect");
     let cut = revoking.cut(&finland.desk, 1);
     revoking.revoke(&finland.identity, &cut);
     let (mut drafting, _) = branch("contested drafts and signatures count");
     let edition = drafting.list(&drafting.first(), Vec::new(), |members| members[0].name = "Eduskunta".to_owned());
     drafting.write(&finland.identity, crate::tales::drafts(&edition));
-    for one in drafting.members[..3].to_vec() {
+    for one in &drafting.members.clone()[..3] {
         drafting.write(&finland.identity, crate::tales::signs(&edition, one.code, &one.identity, false));
     }
     let (mut desk, _) = branch("a desk that a fork undoes, itself forked");
