@@ -153,18 +153,18 @@ impl Editions {
     }
 
     /// How a signer stands to a draft: at most one for each predecessor, but where a second gathers more.
-    pub fn signing(&self, code: &str, digest: &Digest) -> Signing {
-        let Some(draft) = self.drafts.get(digest) else { return Signing::First };
-        if draft.is_signed_by(code) {
+    /// Of a draft that nobody has heard of yet nobody's signature is known.
+    pub fn signing(&self, code: &str, edition: &Edition) -> Signing {
+        let (draft, before) = (self.drafts.get(&edition.digest()), edition.before());
+        if draft.is_some_and(|draft| draft.is_signed_by(code)) {
             return Signing::Done;
         }
-        let before = draft.edition().before();
         let rivals = self.drafts.values().filter(|other| other.edition().before() == before);
         let signed: Vec<&Draft> = rivals.filter(|other| other.is_signed_by(code)).collect();
         let Some(other) = signed.first().map(|other| other.edition().digest()) else { return Signing::First };
         let decided = before.and_then(|digest| self.valid.get(digest)).is_some_and(|valid| !valid.next.is_empty());
         let rank = |draft: &Draft| (draft.have(), std::cmp::Reverse(draft.edition().digest()));
-        let leads = signed.iter().all(|other| rank(draft) > rank(other));
+        let leads = draft.is_some_and(|draft| signed.iter().all(|other| rank(draft) > rank(other)));
         if leads && !decided { Signing::Again(other) } else { Signing::Barred(other) }
     }
 

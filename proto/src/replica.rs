@@ -57,6 +57,8 @@ const CHASES_MAX: u32 = 15;
 const ASKED_MAX: usize = 64;
 /// Words kept about one peer's refusals.
 const REFUSALS_MAX: usize = 8;
+/// Peers of whom it is remembered that they did not show what they claimed: more than are connected at once.
+const UNSHOWN_MAX: usize = 1024;
 
 /// What happened.
 #[derive(Debug)]
@@ -200,6 +202,8 @@ pub struct Replica {
     logs: BTreeMap<PublicKey, Log>,
     keys: BTreeMap<PublicKey, SecretKey>,
     branches: BTreeMap<PublicKey, Branches>,
+    /// Peers whose last sync did not show what they claimed.
+    unshown: BTreeSet<Peer>,
     peers: BTreeMap<Peer, PeerState>,
     due: BTreeMap<Peer, u64>,
     sessions: BTreeMap<Peer, Session>,
@@ -237,6 +241,7 @@ impl Replica {
             logs: BTreeMap::new(),
             keys: BTreeMap::new(),
             branches: BTreeMap::new(),
+            unshown: BTreeSet::new(),
             peers: BTreeMap::new(),
             due: BTreeMap::new(),
             sessions: BTreeMap::new(),

@@ -51,6 +51,8 @@ pub struct Session {
     pub bodies_asked: VecDeque<Asked>,
     /// The index from which on the bodies of a log were not asked for yet.
     pub bodies_from: BTreeMap<PublicKey, u64>,
+    /// Whether the peer did not show what it claimed.
+    pub has_unshown: bool,
     /// Why something wanted did not come, in words, for the operator.
     pub refusals: Vec<String>,
 }
@@ -146,6 +148,7 @@ impl Session {
             until: BTreeMap::new(),
             bodies_asked: VecDeque::new(),
             bodies_from: BTreeMap::new(),
+            has_unshown: false,
             refusals: Vec::new(),
         }
     }

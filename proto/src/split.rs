@@ -15,7 +15,7 @@ pub struct Search {
     /// The log.
     pub log: PublicKey,
     /// Leaves that both trees have.
-    within: u64,
+    pub within: u64,
     level: u8,
     index: u64,
 }

@@ -487,9 +487,8 @@ fn a_signer_signs_one_draft_for_each_predecessor_unless_another_gathers_more() {
     agree(&mut nodes, &members, &one, &[0]);
     agree(&mut nodes, &members, &other, &[1, 2]);
     meet(&mut nodes);
-    let signing = |node: &Node, code: &str, edition: &Edition| {
-        node.replica.standing().editions().signing(code, &edition.digest())
-    };
+    let signing =
+        |node: &Node, code: &str, edition: &Edition| node.replica.standing().editions().signing(code, edition);
     assert_eq!(signing(&nodes[0], "FI", &one), Signing::Done);
     assert_eq!(signing(&nodes[0], "FI", &other), Signing::Again(one.digest()));
     assert_eq!(signing(&nodes[0], "KE-LC01", &one), Signing::Barred(other.digest()));

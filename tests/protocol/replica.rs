@@ -141,7 +141,7 @@ fn other_root(mut answers: impl FnMut(Message) -> Message) -> Vec<String> {
     let (finland, node, mut reader) = published();
     sync(&mut reader, &node);
     let library = finland.desk.public();
-    let claim = |answer| {
+    let mut claim = |answer| {
         vec![match answer {
             Message::Hello(mut hello) => {
                 hello.frontier[0] ^= 1;
@@ -154,7 +154,11 @@ fn other_root(mut answers: impl FnMut(Message) -> Message) -> Vec<String> {
             other => answers(other),
         }]
     };
-    let faults = sync_over(&mut reader, &node, claim);
+    let mut faults = sync_over(&mut reader, &node, &mut claim);
+    if faults.is_empty() {
+        // Once may be a branch that was set aside in between; the next sync tells.
+        faults = sync_over(&mut reader, &node, &mut claim);
+    }
     assert_eq!(reader.replica.frontier(), node.replica.frontier(), "and nothing is lost");
     faults
 }
@@ -246,6 +250,10 @@ fn a_body_withheld_by_one_peer_arrives_from_the_next() {
         }
         other => vec![other],
     };
+    assert!(
+        sync_over(&mut newcomer, &node, false_body).is_empty(),
+        "once it may be of a branch that nobody knows of yet"
+    );
     let faults = sync_over(&mut newcomer, &node, false_body);
     assert!(faults[0].starts_with("sent a false body for entry 2"), "{faults:?}");
     assert_eq!(newcomer.replica.missing_bodies(), 1);

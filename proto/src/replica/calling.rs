@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{ASKED_MAX, Effect, REFUSALS_MAX, Replica};
+use super::{ASKED_MAX, Effect, REFUSALS_MAX, Replica, UNSHOWN_MAX};
 use crate::body::Purpose;
 use crate::digest::Digest;
 use crate::edition::Edition;
@@ -54,6 +54,9 @@ impl Replica {
                 self.sessions.insert(peer.clone(), session);
             }
             Ok(Next::Done) => {
+                if !session.has_unshown {
+                    self.unshown.remove(peer);
+                }
                 self.settle(now_ms, &session);
                 effects.push(Effect::Close(peer.clone()));
                 self.chase(now_ms, effects);
@@ -220,14 +223,31 @@ impl Replica {
         if next >= to.min(chunk.total) {
             session.wants.pop_front();
             if chunk.total < to {
-                // What a node holds never shrinks, so this is no race.
-                return Err(format!("holds {} entries of log {key} and said {to}", chunk.total));
+                // What a node holds shrinks only where it sets aside a branch.
+                let words = format!("holds {} entries of log {key} and said {to}", chunk.total);
+                let is_forked = self.standing.forks().contains_key(&key);
+                return if is_forked { self.on_unshown(session, words) } else { Err(words) };
             }
         }
         Ok(if session.wants.is_empty() { self.ask_runs(session, effects) } else { Next::Await })
     }
 
-    fn on_refusal(&self, session: &mut Session, reason: &str, effects: &mut Vec<Effect>) -> Result<Next, String> {
+    /// The peer does not show what it claimed. It may just have set aside a branch, for a cut that it learned of since, or another
+    /// that it begins anew; at the next sync it claims what it holds now, and whoever does not show that either is to blame.
+    pub(super) fn on_unshown(&mut self, session: &mut Session, words: String) -> Result<Next, String> {
+        if self.unshown.remove(&session.peer) {
+            return Err(words);
+        }
+        if self.unshown.len() >= UNSHOWN_MAX {
+            self.unshown.clear(); // each gets one more chance
+        }
+        self.unshown.insert(session.peer.clone());
+        session.has_unshown = true;
+        session.refusals.push(words);
+        Ok(Next::Done)
+    }
+
+    fn on_refusal(&mut self, session: &mut Session, reason: &str, effects: &mut Vec<Effect>) -> Result<Next, String> {
         let reason: String = reason.chars().filter(|c| !c.is_control()).take(200).collect();
         match session.stage {
             Stage::Forks(log) => {
@@ -235,7 +255,9 @@ impl Replica {
                 Ok(self.ask_runs(session, effects))
             }
             Stage::Survey(_) => Ok(self.ask_bodies(session, effects)),
-            Stage::Split => Err(format!("showed another branch of a log and not where it parts: {reason}")),
+            Stage::Split => {
+                self.on_unshown(session, format!("showed another branch of a log and not where it parts: {reason}"))
+            }
             Stage::Governance | Stage::Publications => {
                 if let Some(want) = session.wants.pop_front() {
                     session.refuse(&want.log, &reason);
@@ -290,8 +312,12 @@ impl Replica {
             match self.logs.get_mut(&key).and_then(|log| log.find(sent.index, &sent.body)) {
                 None => {}
                 Some(Ok(body)) => self.take_body(entry.as_ref(), body, effects),
+                // Of a log that is forked each peer answers for the branch that it holds.
+                Some(Err(_)) if self.standing.forks().contains_key(&key) => {}
+                // Or it is, and nobody knows yet.
                 Some(Err(error)) => {
-                    return Err(format!("sent a false body for entry {} of log {key}: {error}", sent.index));
+                    let words = format!("sent a false body for entry {} of log {key}: {error}", sent.index);
+                    return self.on_unshown(session, words);
                 }
             }
         }

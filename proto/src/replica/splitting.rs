@@ -213,7 +213,7 @@ impl Replica {
     }
 
     fn on_compared(
-        &self,
+        &mut self,
         session: &mut Session,
         search: Search,
         ours: &[Digest],
@@ -231,8 +231,12 @@ impl Replica {
                 let want = schema::WantBranch { log: log.as_bytes().to_vec(), at, size: 0 };
                 effects.push(Effect::Ask(session.peer.clone(), Message::WantBranch(want)));
             }
+            // Another search was faster, and what differed was set aside here meanwhile.
+            Step::Alike if self.logs.get(&search.log).is_none_or(|log| log.size() < search.within) => {
+                return Ok(self.ask_runs(session, effects));
+            }
             Step::Alike => {
-                return Err(format!("claimed another root of log {} and showed none", search.log));
+                return self.on_unshown(session, format!("claimed another root of log {} and showed none", search.log));
             }
         }
         Ok(Next::Await)
@@ -249,14 +253,23 @@ impl Replica {
     ) -> Result<Next, String> {
         let (log, at) = (*theirs.entry.log(), theirs.entry.index());
         let fork = Fork::new(log, at, side.edge.root(), [side.branch.clone(), theirs]);
-        let fork = fork.map_err(|error| format!("claimed another root of log {log} and showed none: {error}"))?;
+        let fork = match fork {
+            Ok(fork) => fork,
+            Err(error) => {
+                return self.on_unshown(session, format!("claimed another root of log {log} and showed none: {error}"));
+            }
+        };
         if let Some(fork) = self.take_fork(fork, effects) {
             effects.push(Effect::Announce(message::gossip_fork(&fork)));
         }
         if let Some((cut, Some(branch))) = cut {
             let rewind = Rewind::new(cut, side, *branch);
-            let rewind = rewind.map_err(|error| format!("stands at a cut and does not show it: {error}"))?;
-            self.rewind(rewind, side, effects);
+            match rewind {
+                Ok(rewind) => self.rewind(rewind, side, effects),
+                Err(error) => {
+                    return self.on_unshown(session, format!("stands at a cut and does not show it: {error}"));
+                }
+            }
             session.until.remove(&log);
         }
         session.parted.remove(&log);
