@@ -140,7 +140,8 @@ impl Storm {
         let log = *station.stolen.first().unwrap();
         let chain = standing.lines().iter().find_map(|line| line.chain(code));
         let is_uncut = chain.and_then(|chain| chain.desks().get(&log)).is_some_and(|desk| desk.cut.is_none());
-        if is_uncut && station.may_act() {
+        // It stands by what it holds: a cut that is on nobody's disk would leave each with what it has.
+        if is_uncut && station.may_act() && station.has_reached_its_mark(&log) {
             let cut = self.marked(at, log);
             self.protected.push((at, cut));
             self.replace_desk(at, Some(cut));
@@ -154,7 +155,7 @@ impl Storm {
         let station = &self.stations[at];
         let (old, new) = (station.parliament.identity.public(), station.parliament.successor.clone());
         let is_awaited = station.replica.as_ref().unwrap().standing().awaits(new.public().as_bytes());
-        let is_over = !is_awaited || station.size(&new) > 0;
+        let is_over = !is_awaited || station.size(&new) > 0 || !station.has_reached_its_mark(&old);
         self.stations[at].stolen.remove(&old);
         if is_over {
             return; // an edition was sooner

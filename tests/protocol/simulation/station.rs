@@ -7,7 +7,7 @@ use proto::key::{PublicKey, SecretKey};
 use proto::log::Log;
 use proto::replica::Replica;
 
-use crate::world::{Memory, Parliament};
+use crate::world::{Forest, Memory, Parliament};
 
 /// How far each own log had come when it was last written from here.
 pub type Marks = BTreeMap<PublicKey, (u64, Digest)>;
@@ -82,8 +82,16 @@ impl Station {
 
     /// Whether its own logs hold all that was ever written here, as far as its marks say.
     pub fn has_reached_its_marks(&self) -> bool {
-        let held = |log: &PublicKey| self.memory.logs.get(log).map_or(0, |kept| kept.leaves.len() as u64);
-        self.marks.iter().all(|(log, (size, _))| held(log) >= *size)
+        self.marks.keys().all(|log| self.has_reached_its_mark(log))
+    }
+
+    /// The same of one log: not by its size alone, for a thief's branch may be as long.
+    pub fn has_reached_its_mark(&self, log: &PublicKey) -> bool {
+        let Some((size, root)) = self.marks.get(log) else { return true };
+        let kept = self.memory.logs.get(log);
+        let leaves = kept.and_then(|kept| kept.leaves.get(..*size as usize)).unwrap_or_default();
+        let digests: Vec<Digest> = leaves.iter().map(|leaf| leaf.entry.digest()).collect();
+        Forest::over(&digests).compact.root() == *root
     }
 
     /// Whether it has the identity key that counts, its own log is begun and nobody contests it.

@@ -95,7 +95,7 @@ impl Storm {
         let stations = members[..running].iter().cloned().map(Station::new).collect();
         let (gossip_on, is_rough) = (rng.chance(50), rng.chance(60));
         // As many as the rules bear, now and then more.
-        let bound = if rng.chance(5) {
+        let bound = if rng.chance(10) {
             count
         } else if count == 3 {
             0
