@@ -174,7 +174,8 @@ pub enum ActError {
     NoBranch(String),
     /// The governance log itself is forked.
     #[error(
-        "the governance log {log} is contested from entry {at} on, and nothing more of it counts; `comity key rotate` cuts it and lets          the successor key take over"
+        "the governance log {log} is contested from entry {at} on, and nothing more of it counts; `comity key rotate` cuts it and lets the \
+         successor key take over"
     )]
     Forked {
         /// The log.

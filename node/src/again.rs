@@ -8,7 +8,7 @@ use proto::schema::{self, Kind};
 
 use crate::ends::Ends;
 use crate::reader::{Aside, Reader};
-use crate::rows::{Says, StoreError, WorkRow};
+use crate::rows::{Says, StoreError, WorkRow, fold, stands};
 
 /// A work's last version on that branch.
 #[derive(Clone, Debug)]
@@ -22,10 +22,18 @@ pub struct Lost {
     pub publication: schema::Publication,
 }
 
-/// What a member's logs lost with entries that were set aside, and no version that stands says. What the branch itself had withdrawn
-/// is not among it.
-pub fn lost(reader: &Reader, ends: &Ends, member: &str) -> Result<Vec<Lost>, StoreError> {
-    let mut lost = Vec::new();
+/// What a member's logs lost with entries that were set aside.
+#[derive(Clone, Debug, Default)]
+pub struct Losses {
+    /// Works of which no version that stands says the same, and that nobody withdrew or erased.
+    pub works: Vec<Lost>,
+    /// Works, `CODE/slug`, that were withdrawn there and stand: only a person knows whether that still holds.
+    pub withdrawn: Vec<String>,
+}
+
+/// What a member's logs lost.
+pub fn losses(reader: &Reader, ends: &Ends, member: &str) -> Result<Losses, StoreError> {
+    let mut losses = Losses::default();
     for log in ends.logs() {
         let aside = reader.aside(log)?;
         let owner = reader.number(log)?.map(|number| reader.owner(number)).transpose()?.flatten();
@@ -37,21 +45,25 @@ pub fn lost(reader: &Reader, ends: &Ends, member: &str) -> Result<Vec<Lost>, Sto
         for (slug, versions) in by_slug(&aside) {
             let work = format!("{member}/{slug}");
             let rows = reader.standing_work(&work, ends)?;
-            lost.extend(last(reader, work, &versions, &rows)?);
+            if !versions.is_empty() {
+                losses.works.extend(last(reader, work, &versions, &rows)?);
+            } else if stands(&rows) {
+                losses.withdrawn.push(work);
+            }
         }
     }
-    Ok(lost)
+    Ok(losses)
 }
 
 type Version<'a> = (&'a Aside, schema::Publication);
 
-/// Versions of each work in the order of their entries, without works that end with a withdrawal.
+/// Versions of each work in the order of their entries, none of a work that ends with a withdrawal.
 fn by_slug(aside: &[Aside]) -> BTreeMap<String, Vec<Version<'_>>> {
     let mut works: BTreeMap<String, Vec<Version<'_>>> = BTreeMap::new();
     for entry in aside {
         let Some((publication, _)) = body::publication(&entry.body) else { continue };
         match entry.entry.kind() {
-            kind if kind == Kind::Withdrawal as u32 => drop(works.remove(&publication.slug)),
+            kind if kind == Kind::Withdrawal as u32 => works.entry(publication.slug).or_default().clear(),
             kind if kind >= Kind::LawSummary as u32 => {
                 works.entry(publication.slug.clone()).or_default().push((entry, publication));
             }
@@ -64,9 +76,13 @@ fn by_slug(aside: &[Aside]) -> BTreeMap<String, Vec<Version<'_>>> {
 /// The last version, unless a version that stands says the same.
 fn last(reader: &Reader, work: String, versions: &[Version<'_>], rows: &[WorkRow]) -> Result<Option<Lost>, StoreError> {
     let Some((entry, publication)) = versions.last() else { return Ok(None) };
-    for row in rows {
-        let kept = reader.entry(row.log, row.index)?.and_then(|kept| kept.body);
-        let said = kept.as_deref().and_then(body::publication).map(|(said, _)| said);
+    if fold(rows).withdrawn.is_some() {
+        return Ok(None); // since, or on the branch that stands
+    }
+    for row in rows.iter().filter(|row| matches!(row.says, Says::Version(..))) {
+        // What was erased may be just this, and must not come back.
+        let Some(kept) = reader.entry(row.log, row.index)?.and_then(|kept| kept.body) else { return Ok(None) };
+        let said = body::publication(&kept).map(|(said, _)| said);
         if said.is_some_and(|said| text(&said) == text(publication)) {
             return Ok(None);
         }

@@ -1,8 +1,10 @@
 //! This member's own logs that are contested, and their branches: what `comity recover` chooses between.
 
 use proto::body::{Cut, Purpose};
+use proto::checkpoint::SignedCheckpoint;
 use proto::key::PublicKey;
 use proto::replica::Replica;
+use proto::tree;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -18,7 +20,7 @@ pub struct Contested {
     pub purpose: String,
     /// Entries before the first that differs: those stand meanwhile.
     pub stands: u64,
-    /// The longest that is known of each branch, the longest first.
+    /// What is held here, and the longest of each branch that a peer was heard to hold; the longest first.
     pub branches: Vec<Branch>,
 }
 
@@ -34,27 +36,31 @@ pub struct Branch {
 }
 
 impl Contested {
-    /// Those of `logs` that are contested. A branch of which peers hold more than is here is as long as they hold it.
+    /// Those of `logs` that are contested: what is held here, and the longest of each branch that a peer was heard to hold.
     pub fn of(
         logs: impl Iterator<Item = PublicKey>,
         replica: &Replica,
         reader: &Reader,
     ) -> Result<Vec<Contested>, StoreError> {
         let mut all = Vec::new();
-        for log in logs {
+        for log in logs.filter(|log| replica.row(log).contested) {
             let Some(fork) = replica.standing().forks().get(&log) else { continue };
-            let known = replica.branches(&log);
             let purpose = replica.standing().purpose(&log).unwrap_or(Purpose::Publication).name().to_owned();
-            let held = reader.number(&log)?.map(|number| reader.leaf(number, fork.at())).transpose()?.flatten();
-            let mut branches = Vec::new();
-            for (leaf, checkpoint) in known {
-                let here = held.is_some_and(|held| held.digest == leaf);
-                branches.push(Branch { size: checkpoint.size(), root: checkpoint.root().to_string(), here });
-            }
+            let hashes = reader.hashes(&log)?;
+            let held = replica.log(&log).filter(|held| held.size() > fork.at());
+            let here = held.map(|held| Branch { size: held.size(), root: held.tree().root().to_string(), here: true });
+            // A peer that holds a beginning of what is here adds nothing.
+            let is_new = |checkpoint: &SignedCheckpoint| {
+                tree::root_at(&hashes, checkpoint.size()).is_none_or(|root| root != *checkpoint.root())
+            };
+            let others = replica.branches(&log).into_values().filter(is_new).map(|checkpoint| Branch {
+                size: checkpoint.size(),
+                root: checkpoint.root().to_string(),
+                here: false,
+            });
+            let mut branches: Vec<Branch> = here.into_iter().chain(others).collect();
             branches.sort_by_key(|branch| std::cmp::Reverse(branch.size));
-            if !branches.is_empty() {
-                all.push(Contested { log: log.to_string(), purpose, stands: fork.at(), branches });
-            }
+            all.push(Contested { log: log.to_string(), purpose, stands: fork.at(), branches });
         }
         Ok(all)
     }

@@ -142,7 +142,7 @@ impl Explainer<'_> {
         let Some(fork) = self.view.standing.forks().get(key) else { return Ok(String::new()) };
         let [one, other] = fork.branches();
         let mut words = format!(
-            " Its key signed two different entries {}, on branches of at least {} and {} entries; the proof is held here.",
+            " Its key signed two different entries at place {}, on branches of at least {} and {} entries; the proof is held here.",
             fork.at(),
             one.checkpoint.size(),
             other.checkpoint.size()

@@ -437,7 +437,7 @@ impl Keeper {
     /// Publishes again what only a branch of an own log had that was set aside. Gives the works; a second time there are none.
     pub fn publish_again(&mut self) -> Result<(Vec<String>, Vec<Effect>), PublishError> {
         let member = self.may_write()?;
-        let lost = again::lost(&self.store.reader(), &self.ends, &member).map_err(failed)?;
+        let lost = again::losses(&self.store.reader(), &self.ends, &member).map_err(failed)?.works;
         let (mut works, mut effects) = (Vec::new(), Vec::new());
         for part in lost.chunks(AGAIN_AT_ONCE) {
             let bodies: Result<Vec<_>, PublishError> =

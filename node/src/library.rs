@@ -143,9 +143,10 @@ impl Library {
 
     /// What is to be recovered of a member's own logs.
     pub fn recovery(&self, member: Option<&str>) -> Result<views::Recovery, LibraryError> {
-        let lost = member.map(|member| again::lost(&self.reader, &self.view.ends, member)).transpose()?;
-        let lost = lost.unwrap_or_default().into_iter().map(|lost| lost.work).collect();
-        Ok(views::Recovery { contested: self.view.contested.clone(), lost })
+        let losses = member.map(|member| again::losses(&self.reader, &self.view.ends, member)).transpose()?;
+        let again::Losses { works, withdrawn } = losses.unwrap_or_default();
+        let lost = works.into_iter().map(|lost| lost.work).collect();
+        Ok(views::Recovery { contested: self.view.contested.clone(), lost, withdrawn })
     }
 
     /// What the operator decided about others and which logs wait for it, a line each.
@@ -164,7 +165,7 @@ impl Library {
             let owner = number.and_then(|number| self.reader.owner(number).ok().flatten());
             let member = owner.map(|owner| owner.open.member).or_else(|| standing.owner(log).map(str::to_owned));
             format!(
-                "log {log} of {} is contested: its key signed two different entries {}, and nothing after that counts until the member \
+                "log {log} of {} is contested: its key signed two different entries at place {}, and nothing after that counts until the member \
                  settles it; `comity explain {log}` says more",
                 member.unwrap_or_default(),
                 fork.at()

@@ -298,6 +298,18 @@ impl Signed {
         schema::Chunk::decode(bytes.as_slice()).map_err(|error| SignError::Shape(error.to_string()))
     }
 
+    /// Whether it lets that desk publish.
+    pub fn delegates(&self, desk: &PublicKey) -> bool {
+        let delegates = |leaf: &schema::Leaf| {
+            let entry = Entry::parse_anywhere(&leaf.entry).ok()?;
+            match Act::parse(entry.kind(), &body::unpack(&leaf.body, &entry).ok()?) {
+                Some(Act::Delegate { desk_key, .. }) => Some(desk_key == *desk),
+                _ => None,
+            }
+        };
+        self.chunk().is_ok_and(|chunk| chunk.leaves.iter().filter_map(delegates).any(|is_it| is_it))
+    }
+
     /// Reads a signed file, or the mark beside a key, which holds the last one.
     pub fn read(text: &str) -> Result<Signed, SignError> {
         let direct = serde_json::from_str::<Signed>(text);
@@ -319,7 +331,12 @@ fn in_words(item: &Item) -> Result<Vec<String>, SignError> {
                     format!("lets the desk “{desk}” publish with key {}", key(&desk_key))
                 }
                 Some(Act::Revoke { cut, reason }) => {
-                    format!("ends the desk's log {} after {} entries, for good: {reason}", key(&cut.log), cut.size)
+                    format!(
+                        "ends the desk's log {} after {} entries with root {}, for good: {reason}",
+                        key(&cut.log),
+                        cut.size,
+                        cut.root
+                    )
                 }
                 Some(Act::Draft { text }) => {
                     format!("proposes edition {} of the list of members", Edition::draft(&text)?.number())

@@ -71,6 +71,9 @@ pub struct Recovery {
     pub contested: Vec<Contested>,
     /// Works, `CODE/slug`, that only a branch had that was set aside, and that are not published again yet.
     pub lost: Vec<String>,
+    /// Works that were withdrawn there and stand.
+    #[serde(default)]
+    pub withdrawn: Vec<String>,
 }
 
 /// Why something is as it is.

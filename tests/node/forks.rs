@@ -78,7 +78,9 @@ fn after_an_override_one_fork_is_proven_and_repaired_and_nothing_of_either_branc
     wait_for_branch(&finland, last + 2);
 
     let path = federation.path("FI");
-    let told = federation.done(&["recover", "--data", &path, "--yes"]);
+    let looked = federation.done(&["recover", "--data", &path]);
+    assert!(looked.contains("held by others") && looked.contains("held here") && !looked.contains("done:"), "{looked}");
+    let told = federation.done(&["recover", "--data", &path, "--stand-by", "elsewhere", "--yes"]);
     println!("{told}");
     assert!(told.contains(&format!("of these the one of {} entries is to stand", last + 2)), "{told}");
     wait_for_documents(&nodes, last);

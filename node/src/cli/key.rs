@@ -10,7 +10,7 @@ use super::{CliError, Data, Keys, confirm, io};
 use crate::acts::{self, Act};
 use crate::config::{self, Folder};
 use crate::fence::write_durably;
-use crate::keystore::KeyName;
+use crate::keystore::{self, KeyName};
 use crate::passphrase::Passphrases;
 use crate::signing::{Reading, Signed};
 
@@ -168,8 +168,10 @@ impl Key {
                 let text = config::read(&submit.file).map_err(CliError::failed)?;
                 let signed = Signed::read(&text).map_err(CliError::wrong)?;
                 hand_in(&folder, &signed)?;
-                let waits = KeyName::NextDesk.path(folder.path()).exists();
-                if waits { adopt_desk(&folder) } else { Ok(()) }
+                let next = keystore::find(folder.path(), KeyName::NextDesk).map_err(CliError::failed)?;
+                let next = next.and_then(|key| key.public());
+                let is_delegated = next.is_some_and(|key| signed.delegates(&key));
+                if is_delegated { adopt_desk(&folder) } else { Ok(()) }
             }
         }
     }

@@ -26,9 +26,9 @@ pub struct Recover {
     #[command(flatten)]
     keys: Keys,
     /// The branch that stands: `elsewhere`, the longest that others hold; `here`, the one in this folder; or the first digits of
-    /// its root
-    #[arg(long, value_name = "BRANCH", default_value = "elsewhere", value_parser = stand_by)]
-    stand_by: StandBy,
+    /// its root. Without it the branches are shown, and nothing is signed
+    #[arg(long, value_name = "BRANCH", value_parser = stand_by)]
+    stand_by: Option<StandBy>,
     /// What the new desk is called
     #[arg(long, default_value = "Library")]
     desk: String,
@@ -71,7 +71,7 @@ impl Recover {
         match desks.first() {
             Some(contested) => self.settle(&folder, contested),
             None if !identities.is_empty() => Ok(()),
-            None => publish_again(&client, &found.lost),
+            None => publish_again(&client, &found),
         }
     }
 
@@ -81,8 +81,15 @@ impl Recover {
             let held = if branch.here { "held here" } else { "held by others" };
             println!("  {} entries, root {}, {held}", branch.size, branch.root);
         }
-        let chosen = contested.choose(&self.stand_by).ok_or_else(|| {
-            CliError::wrong("none of these branches is the one that --stand-by names; choose one of them")
+        if !contested.branches.iter().any(|branch| !branch.here) {
+            println!("  of another no peer has shown that it holds it; it may be on nobody's disk any more");
+        }
+        let Some(stand_by) = &self.stand_by else {
+            println!("next, once it is sure which is yours: comity recover --stand-by elsewhere, or here, or ROOT");
+            return Ok(());
+        };
+        let chosen = contested.choose(stand_by).ok_or_else(|| {
+            CliError::wrong("none of these branches is the one that --stand-by names; choose one of them, or let the node reach more peers")
         })?;
         println!("of these the one of {} entries is to stand, root {}", chosen.size, chosen.root);
         if !chosen.here {
@@ -119,8 +126,13 @@ fn words(contested: &Contested) -> String {
     format!("log {log} is contested: after its first {stands} entries there are {} branches", branches.len())
 }
 
-fn publish_again(client: &Client, lost: &[String]) -> Result<(), CliError> {
-    if lost.is_empty() {
+fn publish_again(client: &Client, found: &views::Recovery) -> Result<(), CliError> {
+    for work in &found.withdrawn {
+        println!(
+            "{work} was withdrawn on the branch that was set aside, and stands; if that still holds, withdraw it again"
+        );
+    }
+    if found.lost.is_empty() {
         println!(
             "no log of this member is contested, and nothing of a branch that was set aside waits to be published again"
         );

@@ -37,14 +37,12 @@ impl Branches {
 }
 
 impl Replica {
-    /// The branches of a contested log that are known here: the longest checkpoint of each, by the digest of its first entry that
-    /// the others do not have. Two at least, those of the proof; empty where the log is not contested.
+    /// The branches of a contested log that peers were heard to hold since the start: the longest checkpoint of each, by the digest
+    /// of its first entry that others do not have. What only the proof names may be on nobody's disk any more.
     pub fn branches(&self, log: &PublicKey) -> BTreeMap<Digest, SignedCheckpoint> {
         let Some(fork) = self.contested(log) else { return BTreeMap::new() };
         let told = self.branches.get(log).filter(|told| told.at == fork.at());
-        let mut all = told.cloned().unwrap_or(Branches { at: fork.at(), longest: BTreeMap::new() });
-        fork.branches().iter().for_each(|branch| all.take(branch.clone()));
-        all.longest
+        told.map(|told| told.longest.clone()).unwrap_or_default()
     }
 
     /// Asks the peer for its branch of the next own log that is contested, each once in a session.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{ASKED_MAX, Effect, REFUSALS_MAX, Replica, UNSHOWN_MAX};
+use super::{ASKED_MAX, Effect, REFUSALS_MAX, Replica, SYNC_AGAIN_MS, UNSHOWN_MAX};
 use crate::body::Purpose;
 use crate::digest::Digest;
 use crate::edition::Edition;
@@ -54,7 +54,9 @@ impl Replica {
                 self.sessions.insert(peer.clone(), session);
             }
             Ok(Next::Done) => {
-                if !session.has_unshown {
+                if session.has_unshown {
+                    self.due.insert(peer.clone(), now_ms + SYNC_AGAIN_MS);
+                } else {
                     self.unshown.remove(peer);
                 }
                 self.settle(now_ms, &session);
@@ -225,8 +227,7 @@ impl Replica {
             if chunk.total < to {
                 // What a node holds shrinks only where it sets aside a branch.
                 let words = format!("holds {} entries of log {key} and said {to}", chunk.total);
-                let is_forked = self.standing.forks().contains_key(&key);
-                return if is_forked { self.on_unshown(session, words) } else { Err(words) };
+                return self.on_unshown(session, words);
             }
         }
         Ok(if session.wants.is_empty() { self.ask_runs(session, effects) } else { Next::Await })
@@ -235,14 +236,14 @@ impl Replica {
     /// The peer does not show what it claimed. It may just have set aside a branch, for a cut that it learned of since, or another
     /// that it begins anew; at the next sync it claims what it holds now, and whoever does not show that either is to blame.
     pub(super) fn on_unshown(&mut self, session: &mut Session, words: String) -> Result<Next, String> {
-        if self.unshown.remove(&session.peer) {
+        session.has_unshown = true;
+        if self.unshown.contains(&session.peer) {
             return Err(words);
         }
         if self.unshown.len() >= UNSHOWN_MAX {
             self.unshown.clear(); // each gets one more chance
         }
         self.unshown.insert(session.peer.clone());
-        session.has_unshown = true;
         session.refusals.push(words);
         Ok(Next::Done)
     }
@@ -260,7 +261,12 @@ impl Replica {
             }
             Stage::Governance | Stage::Publications => {
                 if let Some(want) = session.wants.pop_front() {
-                    session.refuse(&want.log, &reason);
+                    let Wanted { log, to, root, .. } = want;
+                    if root.is_none() && self.unshown.contains(&session.peer) {
+                        return self
+                            .on_unshown(session, format!("refused entries of log {log} and said {to}: {reason}"));
+                    }
+                    session.refuse(&log, &reason);
                 }
                 Ok(if session.wants.is_empty() { self.ask_runs(session, effects) } else { Next::Await })
             }
