@@ -95,7 +95,8 @@ fn zstd_bombs_are_refused_and_held_against_their_sender() {
 #[test]
 fn a_liar_about_sizes_is_found_out() {
     let said = behind("sizes", true);
-    assert!(said.contains("entries of log") && said.contains(" and said "), "{said}");
+    // Once it may have set aside a branch; then it is asked again, and has nothing to show.
+    assert!(said.contains("sent a run that was not asked for"), "{said}");
 }
 
 #[test]
