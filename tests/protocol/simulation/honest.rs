@@ -97,7 +97,7 @@ impl Storm {
         }
         // Of a whole machine nothing tells but its peers, so its operator lets it hear all first who may have an entry of its own.
         let need = if machine { others } else { members.div_ceil(2).min(3) };
-        station.doubt = Some(Doubt { since_ms, heard: BTreeSet::new(), need });
+        station.doubt = Some(Doubt { since_ms, witnesses: others + 1, heard: BTreeSet::new(), need });
         if is_careless {
             station.doubt = None;
             let own: Vec<PublicKey> = station.keys.iter().map(SecretKey::public).collect();

@@ -34,6 +34,8 @@ pub struct Station {
 /// What a recovering node waits for.
 pub struct Doubt {
     pub since_ms: u64,
+    /// Nodes that there were: one that came later is no witness of what was before.
+    pub witnesses: usize,
     /// Nodes with whom a sync came to its end since.
     pub heard: BTreeSet<usize>,
     /// How many of those there have to be.
@@ -46,7 +48,7 @@ const QUIET_MS: u64 = 5_000;
 impl Doubt {
     /// A sync with a node came to its end that was begun then: it counts once nothing said before can arrive there any more.
     pub fn hear(&mut self, station: usize, began_ms: u64) {
-        if began_ms >= self.since_ms + QUIET_MS {
+        if station < self.witnesses && began_ms >= self.since_ms + QUIET_MS {
             self.heard.insert(station);
         }
     }
