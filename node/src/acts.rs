@@ -237,7 +237,8 @@ impl Request {
             if !matches!(act, Act::Rotate) {
                 return Err(ActError::Forked { log: link.key, at: size });
             }
-            // The branch that is held here is the one its member wrote; a cut at its head settles the fork.
+            // The branch that is held here is the one its member wrote, unless an old copy read a thief's back; a cut at its head
+            // settles the fork.
             size = held.reader.size(&link.key)?;
         }
         if let Some(number) = held.reader.number(&link.key)? {
