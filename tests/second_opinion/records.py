@@ -1,285 +1,208 @@
-"""The shapes of records: bytes, hashes, keys, notes, trees, entries, forks. Written from proto/README.md and federation.proto."""
+"""The shapes of records: keys, notes, messages, trees, forks, logs, editions. Written from proto/README.md and federation.proto."""
 
-import base64
-import hashlib
-import re
+import base64, hashlib, re
+from collections import namedtuple
+from functools import partial
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 P = 2**255 - 19
-D = -121665 * pow(121666, P - 2, P) % P
+D = -121665 * pow(121666, -1, P) % P
 OPEN, DELEGATE, REVOKE, DRAFT, DRAFT_SIGNATURE = 1, 2, 3, 4, 5
 GOVERNANCE, PUBLICATION = 1, 2
-
-
-class Refused(Exception):
-    """Bytes that are no such record."""
-
+VARINT = re.compile(b"[\x80-\xff]*[\x01-\x7f]|\\0")
+NUMBER, HEX = "(0|[1-9][0-9]*)", "([0-9a-f]{64})"
+PAGE = f"comity-(charter|edition)/v1\n(.*)\nthreshold 2/3\n(?:edition {NUMBER}\nafter {HEX}\n)?((?:[A-Z].*\n)*)((?:cut .*\n)*)"
+Cut = namedtuple("Cut", "log size root")
+from_hex = bytes.fromhex
 
 def check(is_so, why="not sound"):
+    """Refuses what is no such record, as Python refuses what is no hex, base64 or UTF-8."""
     if not is_so:
-        raise Refused(why)
+        raise ValueError(why)
 
+def attempt(read, *given):
+    """What is read, or None where it is refused."""
+    try:
+        return read(*given)
+    except (ValueError, InvalidSignature):
+        return None
 
 def sha(data):
     return hashlib.sha256(data).digest()
 
+def node(left, right):
+    return sha(b"\x01" + left + right)
 
-# ------------------------------------------------------------------------------------------------- protobuf
-
-# Of each message its fields by number: name, and u32, u64, bytes, text, or another message; a list repeats it.
-CUT = {1: ("log", "bytes"), 2: ("size", "u64"), 3: ("root", "bytes")}
-BRANCH = {1: ("checkpoint", "bytes"), 2: ("joined", ["bytes"]), 3: ("entry", "bytes"), 4: ("path", ["bytes"])}
-FORK = {1: ("log", "bytes"), 2: ("at", "u64"), 3: ("root", "bytes"), 4: ("branches", [BRANCH])}
-ENTRY = {1: ("version", "u32"), 2: ("log", "bytes"), 3: ("index", "u64"), 4: ("claimed_ms", "u64"), 5: ("kind", "u32"),
-         6: ("body_digest", "bytes"), 7: ("body_size", "u32")}
-BODIES = {
-    OPEN: {1: ("salt", "bytes"), 2: ("purpose", "u32"), 3: ("member", "text"), 4: ("identity_key", "bytes"),
-           5: ("successor_digest", "bytes"), 6: ("predecessor", CUT)},
-    DELEGATE: {1: ("salt", "bytes"), 2: ("desk_key", "bytes"), 3: ("desk", "text")},
-    REVOKE: {1: ("salt", "bytes"), 2: ("cut", CUT), 3: ("reason", "text")},
-    DRAFT: {1: ("salt", "bytes"), 2: ("text", "text")},
-    DRAFT_SIGNATURE: {1: ("salt", "bytes"), 2: ("draft", "bytes"), 3: ("signature", "text"), 4: ("successor_key", "bytes")},
-}
-
-
-def varint(data, at):
-    number = shift = 0
-    while True:
-        check(at < len(data) and shift < 70)
-        byte, at = data[at], at + 1
-        number |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            check(number < 2**64 and (byte > 0 or shift == 7), "a number in a second spelling")
-            return number, at
-
-
-def message(data, fields):
-    """Decodes only what encodes to the same bytes: fields known, in order, none with its default value."""
-    values = {name: [] if isinstance(kind, list) else None for name, kind in fields.values()}
-    at = last = 0
-    while at < len(data):
-        tag, at = varint(data, at)
-        number, wire = tag >> 3, tag & 7
-        check(number in fields and number >= last)
-        name, kind = fields[number]
-        repeated = isinstance(kind, list)
-        check(repeated or number > last)
-        kind, last = kind[0] if repeated else kind, number
-        value, at = varint(data, at)
-        if kind in ("u32", "u64"):
-            check(wire == 0 and 0 < value < (2**32 if kind == "u32" else 2**64))
-        else:
-            check(wire == 2 and at + value <= len(data))
-            value, at = data[at:at + value], at + value
-            check(repeated or value or isinstance(kind, dict))
-            if kind == "text":
-                value = utf8(value)
-            elif isinstance(kind, dict):
-                value = message(value, kind)
-        if repeated:
-            values[name].append(value)
-        else:
-            values[name] = value
-    empty = {"u32": 0, "u64": 0, "bytes": b"", "text": ""}
-    for name, kind in fields.values():
-        if values[name] is None and isinstance(kind, str):
-            values[name] = empty[kind]
-    return values
-
-
-def utf8(data):
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise Refused("not UTF-8") from error
-
-
-# ----------------------------------------------------------------------------------------- keys, notes, trees
-
-def is_point(data):
-    """Whether 32 bytes are the one spelling of a point that is not of small order."""
-    y = int.from_bytes(data, "little") & (2**255 - 1)
-    if len(data) != 32 or y >= P:
-        return False
-    u, v = (y * y - 1) % P, (D * y * y + 1) % P
-    x = u * pow(v, 3, P) * pow(u * pow(v, 7, P), (P - 5) // 8, P) % P
-    if v * x * x % P == -u % P:
-        x = x * pow(2, (P - 1) // 4, P) % P
-    if v * x * x % P != u:
-        return False
-    for _ in range(3):  # eight times the point is the neutral one where its order is small
-        product = D * x * x * y * y % P
-        x, y = 2 * x * y * pow(1 + product, P - 2, P) % P, (y * y + x * x) * pow(1 - product, P - 2, P) % P
-    return (x, y) != (0, 1)
-
-
-def key(data):
-    check(len(data) == 32 and is_point(data), "not a key")
-    return data
-
+def parts(pattern, text):
+    check(found := re.fullmatch(pattern, text), f"{text!r} does not have its shape")
+    return found.groups()
 
 def digest(data):
     check(len(data) == 32, "not a digest")
     return data
 
-
-def from_hex(text):
-    check(re.fullmatch("[0-9a-f]{64}", text), "not 64 digits")
-    return bytes.fromhex(text)
-
-
-def is_by(line, name, public, text):
-    """Whether a signature line (name, key id, bytes) is this key's, under this name, over this text."""
-    named, key_id, signature = line
-    if named != name or key_id != sha(name.encode() + b"\n\x01" + public)[:4] or len(signature) != 64:
-        return False
-    try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, text.encode())
-    except InvalidSignature:
-        return False
-    return is_point(signature[:32])
-
-
-def signature_line(line):
-    found = re.fullmatch("— ([^\\s+]+) ([A-Za-z0-9+/]+={0,2})", line)
-    check(found, "not a signature line")
-    blob = unbase64(found[2])
-    check(len(blob) > 4)
-    return found[1], blob[:4], blob[4:]
-
+def key(data):
+    """32 bytes: the one spelling of a point of the curve whose order is not small (whose y is not 1, -1 or 0, nor its double's 0)."""
+    y = int.from_bytes(digest(data), "little") % 2**255
+    is_point = y < P and pow((y * y - 1) * (D * y * y + 1), (P - 1) // 2, P) in (0, 1)
+    check(is_point and y not in (1, P - 1, 0) and (D * y**4 + 2 * y * y - 1) % P != 0, "not a key")
+    return data
 
 def unbase64(text):
-    try:
-        data = base64.b64decode(text, validate=True)
-    except ValueError as error:
-        raise Refused("not base64") from error
+    data = base64.b64decode(text, validate=True)
     check(base64.b64encode(data).decode() == text, "base64 in a second spelling")
     return data
 
+def is_by(line, name, public, text):
+    """Refuses a signature line that is not this key's, under this name, over this text; verified strictly."""
+    check(line[:2] == (name, sha(name.encode() + b"\n\x01" + public)[:4]), "another key's line")
+    Ed25519PublicKey.from_public_bytes(public).verify(line[2], text.encode())
+    return bool(key(line[2][:32]))
 
-def note_text(text):
-    is_control = re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", text)
-    check(text.endswith("\n") and not is_control and len(text.encode()) <= 256 * 1024, "not the text of a note")
-    return text
+def signature_line(data):
+    """Name, key id and signature."""
+    name, blob = parts(r"— ([^\s+]+) ([A-Za-z0-9+/]+={0,2})", data.decode())
+    check(len(unbase64(blob)) > 4)
+    return name, unbase64(blob)[:4], unbase64(blob)[4:]
 
+def note(whole):
+    """Text and signature lines; the last empty line parts them."""
+    text, seam, lines = whole.rpartition("\n\n")
+    check(seam and lines.endswith("\n") and lines.count("\n") <= 400, "not a note")
+    return text + "\n", [signature_line(line.encode()) for line in lines[:-1].split("\n")]
 
-def note(data):
-    text, seam, lines = utf8(data).rpartition("\n\n")
-    check(seam and lines.endswith("\n"), "not a note")
-    lines = lines[:-1].split("\n")
-    check(len(lines) <= 400)
-    return note_text(text + "\n"), [signature_line(line) for line in lines]
-
-
-def checkpoint(data, federation, log):
+def checkpoint(whole, federation, log):
     """Size and root that the log's key signed."""
-    check(len(data) <= 512)
-    text, lines = note(data)
-    origin = f"comity/{federation.hex()}/{log.hex()}"
-    found = re.fullmatch(re.escape(origin) + "\n(0|[1-9][0-9]*)\n([^\n]*)\n", text)
-    check(found and len(lines) == 1 and is_by(lines[0], origin, log, text), "not a checkpoint of that log")
-    return int(found[1]), digest(unbase64(found[2]))
+    text, lines = note(whole)
+    origin, size, end = parts(f"(.*)\n{NUMBER}\n(.*)\n", text)
+    check(len(whole.encode()) <= 512 and origin == f"comity/{federation.hex()}/{log.hex()}", "no checkpoint of that log")
+    check(len(lines) == 1 and attempt(is_by, lines[0], origin, log, text), "not signed by the log's key alone")
+    return int(size), digest(unbase64(end))
 
+def message(data, fields):
+    """Reads only what encodes to the same bytes: fields in the order of their numbers, none twice, unknown or with its default value."""
+    values, at = {}, 0
+    for place, (name, kind) in enumerate(fields.items(), 1):
+        tag, found = bytes([place << 3 | (0 if kind is int else 2)]), []
+        while data[at:at + 1] == tag and (not found or isinstance(kind, list)):
+            check(spelled := VARINT.match(data, at + 1), "not a number in its shortest spelling")
+            value, at = sum((byte & 127) << 7 * nth for nth, byte in enumerate(spelled[0])), spelled.end()
+            check(value < 2**64 if kind is int else at + value <= len(data), "beyond its bound")
+            if kind is not int:
+                value, at = data[at:at + value], at + value
+            found.append(value)
+        if isinstance(kind, list):
+            values[name] = [kind[0](value) for value in found]
+        else:
+            check(all(found) and (found or kind in PLAIN or name in OPTIONAL), f"{name} is missing, or empty and said")
+            values[name] = kind(*found) if found or kind in PLAIN else None
+    check(at == len(data), "unknown fields, or not in their order")
+    return values
 
-def node(left, right):
-    return sha(b"\x01" + left + right)
+def read_cut(data):
+    return Cut(**message(data, {"log": key, "size": int, "root": digest}))
 
+# What reads each field, in the order of their numbers; a list where there may be several.
+utf8 = partial(str, encoding="utf-8")
+BRANCH = {"checkpoint": utf8, "joined": [digest], "entry": bytes, "path": [digest]}
+FORK = {"log": key, "at": int, "root": digest, "branches": [partial(message, fields=BRANCH)]}
+ENTRY = {"version": int, "log": key, "index": int, "claimed_ms": int, "kind": int, "body_digest": digest, "body_size": int}
+BODIES = {
+    OPEN: {"salt": bytes, "purpose": int, "member": utf8, "identity_key": key, "successor_digest": digest, "predecessor": read_cut},
+    DELEGATE: {"salt": bytes, "desk_key": key, "desk": utf8},
+    REVOKE: {"salt": bytes, "cut": read_cut, "reason": utf8},
+    DRAFT: {"salt": bytes, "text": utf8},
+    DRAFT_SIGNATURE: {"salt": bytes, "draft": digest, "signature": signature_line, "successor_key": key},
+}
+OPTIONAL, PLAIN = {"successor_digest", "predecessor", "successor_key"}, {int, bytes, utf8}  # plain ones are left out where they are empty
 
-def split(count):
-    return 1 << (count - 1).bit_length() - 1
+def body(kind, data):
+    """What a governance entry says."""
+    check(kind in BODIES, "of an unknown kind")
+    said = message(data, BODIES[kind]) | {"kind": kind}
+    governs, publishes = (kind == OPEN and said["purpose"] == purpose for purpose in (GOVERNANCE, PUBLICATION))
+    check(kind != OPEN or governs and said["successor_digest"] or publishes and not (said["successor_digest"] or said["predecessor"]))
+    return said
 
+def entry(data, log, index):
+    """An entry that is sound at its place, with its leaf hash."""
+    said = message(data, ENTRY)
+    check(len(data) <= 512 and (said["version"], said["log"], said["index"]) == (1, log, index))
+    check(said["kind"] < 2**32 and 0 < said["body_size"] <= 256 * 1024)
+    return said | {"leaf": sha(b"\x00" + data)}
 
 def root(leaves):
     """RFC 6962, section 2.1, of leaf hashes."""
     if len(leaves) < 2:
         return leaves[0] if leaves else sha(b"")
-    at = split(len(leaves))
+    at = 1 << (len(leaves) - 1).bit_length() - 1
     return node(root(leaves[:at]), root(leaves[at:]))
 
-
-def from_inclusion(leaf, index, size, path):
-    """The root that an inclusion path leads to."""
-    check(index < size and (size > 1) == bool(path), "a path of another length")
-    if size == 1:
-        return leaf
-    at, (*rest, sibling) = split(size), path
-    if index < at:
-        return node(from_inclusion(leaf, index, at, rest), sibling)
-    return node(sibling, from_inclusion(leaf, index - at, size - at, rest))
-
-
-def from_consistency(old, end, size, path, whole=True):
-    """The roots before and after that a consistency proof leads to; `end` is the old root, which is not in the proof if whole."""
-    if old == size:
-        check(len(path) == (0 if whole else 1), "a proof of another length")
-        return (end, end) if whole else (path[0], path[0])
-    check(path, "a proof of another length")
-    at, (*rest, sibling) = split(size), path
-    if old <= at:
-        before, after = from_consistency(old, end, at, rest, whole)
-        return before, node(after, sibling)
-    before, after = from_consistency(old - at, end, size - at, rest, False)
-    return node(sibling, before), node(sibling, after)
-
+def climb(start, index, last, path):
+    """The root that a node, of a level that ends at `last`, leads to with the siblings in `path`; first with those on its left alone."""
+    are_left = [index >> up & 1 for up in range(last.bit_length()) if index >> up & 1 or index >> up < last >> up]
+    before = after = start
+    for sibling, is_left in zip(path, are_left, strict=True):
+        before, after = (node(sibling, before), node(sibling, after)) if is_left else (before, node(after, sibling))
+    return before, after
 
 def is_consistent(old, old_root, size, new_root, path):
-    if old == 0:
-        return not path and old_root == sha(b"")
-    return old < size and from_consistency(old, old_root, size, path) == (old_root, new_root)
-
-
-# ------------------------------------------------------------------------------------------ entries and forks
-
-def entry(data, log, index):
-    """An entry that stands at its place, with its leaf hash."""
-    check(len(data) <= 512)
-    value = message(data, ENTRY)
-    check(value["version"] == 1 and value["log"] == log and value["index"] == index and len(value["body_digest"]) == 32)
-    check(0 < value["body_size"] <= 256 * 1024)
-    return value | {"leaf": sha(b"\x00" + data)}
-
-
-def cut(value):
-    check(value is not None)
-    return key(value["log"]), value["size"], digest(value["root"])
-
-
-def body(kind, data):
-    """The body of a governance entry; one that is refused is a newer Comity's."""
-    check(kind in BODIES, "of an unknown kind")
-    value = message(data, BODIES[kind])
-    if kind == OPEN:
-        check(value["purpose"] in (GOVERNANCE, PUBLICATION))
-        key(value["identity_key"])
-        if value["purpose"] == GOVERNANCE:
-            digest(value["successor_digest"])
-        else:
-            check(not value["successor_digest"] and value["predecessor"] is None)
-        value["predecessor"] = value["predecessor"] and cut(value["predecessor"])
-    elif kind == DELEGATE:
-        key(value["desk_key"])
-    elif kind == REVOKE:
-        value["cut"] = cut(value["cut"])
-    elif kind == DRAFT_SIGNATURE:
-        digest(value["draft"])
-        value["signature"] = signature_line(value["signature"])
-        value["successor_key"] = key(value["successor_key"]) if value["successor_key"] else None
-    return value
-
+    if old in (0, size):
+        return not [*path] and old_root == (new_root if old else sha(b""))
+    start, *path = path if old & (old - 1) else [old_root, *path]
+    height = (old & -old).bit_length() - 1  # of the last whole subtree before `old`
+    return old < size and climb(start, old - 1 >> height, size - 1 >> height, path) == (old_root, new_root)
 
 def fork(data, federation):
     """Log and index of a fork that is proven."""
-    value = message(data, FORK)
-    log, at, before, leaves = key(value["log"]), value["at"], digest(value["root"]), []
-    check(len(value["branches"]) == 2)
-    for branch in value["branches"]:
+    said = message(data, FORK)
+    log, at, leaves = said["log"], said["at"], set()
+    for branch in said["branches"]:
         size, end = checkpoint(branch["checkpoint"], federation, log)
-        leaf = entry(branch["entry"], log, at)["leaf"]
-        check(size > at and from_inclusion(leaf, at, size, branch["path"]) == end, "the entry is not in the tree")
-        check(is_consistent(at, before, size, end, branch["joined"]), "the trees before it differ")
-        leaves.append(leaf)
-    check(leaves[0] != leaves[1], "both branches have the same entry")
+        leaves.add(leaf := entry(branch["entry"], log, at)["leaf"])
+        check(size > at and climb(leaf, at, size - 1, branch["path"])[1] == end, "the entry is not in the tree")
+        check(is_consistent(at, said["root"], size, end, branch["joined"]), "the trees before it differ")
+    check(len(said["branches"]) == len(leaves) == 2, "not two branches with different entries")
     return log, at
+
+class Log:
+    """What is held of a log: leaf hashes, what bodies say as far as they can be read, and what entry 0 says the log is."""
+    def __init__(self, value, federation):
+        self.key, self.leaves, bodies = key(from_hex(value["key"])), [], []
+        for index, one in enumerate(value["entries"]):
+            header, data = entry(unbase64(one["entry"]), self.key, index), unbase64(one.get("body", ""))
+            self.leaves.append(header["leaf"])
+            if data:
+                check((len(data), sha(data)) == (header["body_size"], header["body_digest"]), "not the entry's body")
+                bodies.append(attempt(body, header["kind"], data))
+        size, end = checkpoint(value["checkpoint"], federation, self.key)
+        check(is_consistent(len(self.leaves), root(self.leaves), size, end, map(from_hex, value["proof"])), "not joined")
+        self.said = bodies[:[*bodies, None].index(None)]  # the first that is refused is a newer Comity's, and all after it
+        check(self.said and self.said[0]["kind"] == OPEN, "entry 0 does not open the log")
+        first = self.said[0]
+        self.opening = first["purpose"], first["member"], first["identity_key"], first["predecessor"] and first["predecessor"].log
+
+    def is_off(self, cut):
+        return len(self.leaves) >= cut.size and root(self.leaves[:cut.size]) != cut.root
+
+class Edition:
+    """A list of members by code, as (role, key, digest), and cuts by key; the charter is edition 0."""
+    def __init__(self, text):
+        check(not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", text) and len(text.encode()) <= 256 * 1024, "not the text of a note")
+        kind, name, index, before, members, cuts = parts(PAGE, text)
+        members = [parts(f"([A-Z]{{2,}}(?:-[A-Z0-9]+)*) (signer|member) {HEX} {HEX} (.*)", line) for line in members.split("\n")[:-1]]
+        cuts = [parts(f"cut {HEX} {NUMBER} {HEX}", line) for line in cuts.split("\n")[:-1]]
+        codes, logs, names = [line[0] for line in members], [line[0] for line in cuts], [name, *(line[4] for line in members)]
+        self.text, self.digest = text, sha(text.encode())
+        self.number, self.before = (int(index), from_hex(before)) if index else (0, None)
+        self.members = {code: (role, key(from_hex(public)), from_hex(following)) for code, role, public, following, _ in members}
+        self.cuts = {from_hex(log): Cut(key(from_hex(log)), int(size), from_hex(end)) for log, size, end in cuts}
+        self.signers = [code for code, role, *_ in members if role == "signer"]
+        self.used = {one for _, public, following in self.members.values() for one in (sha(public), following)}
+        check((kind == "edition") == (self.number > 0) and (self.number > 0 or not cuts), "neither a charter nor an edition")
+        check(codes == sorted(set(codes)) and logs == sorted(set(logs)), "members or cuts not in order, or twice")
+        check(self.signers and len(self.used) == 2 * len(codes), "nobody signs, or a key is listed twice")
+        check(all(0 < len(one.encode()) <= 200 and one.strip() == one for one in names), "not a name")
+        check(all(len(code) <= 12 for code in codes) and all(cut.size < 2**64 for cut in self.cuts.values()), "over a bound")
