@@ -101,6 +101,9 @@ pub enum Item {
         size: u64,
         /// The root over them.
         root: String,
+        /// Of a forked log the entries that all branches share, and the consistency proof from those.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        joined: Option<(u64, Vec<String>)>,
     },
 }
 
@@ -289,7 +292,7 @@ impl Request {
             Act::Rotate => {
                 let size = entries.len() as u64;
                 let root = root_at(held, &link.key, size)?.to_string();
-                items.push(Item::Rotation { size, root });
+                items.push(Item::Rotation { size, root, joined: joined(held, &link.key, size)? });
             }
             Act::Draft { changes } => {
                 let text = membership::draft(held.standing, held.frontier, changes)?;
@@ -341,7 +344,7 @@ fn signs(standing: &Standing, code: &str, edition: &Edition, again: bool) -> Res
 pub fn opening(frontier: &Frontier, code: &str, link: &Link) -> Open {
     let predecessor = link.before.and_then(|log| {
         let row = frontier.rows.get(&log)?;
-        Some(Cut { log, size: row.size, root: row.root })
+        Some(Cut::new(log, row.size, row.root))
     });
     Open {
         purpose: Purpose::Governance,
@@ -359,12 +362,21 @@ fn cut(held: &Held<'_>, log: &PublicKey, size: Option<u64>) -> Result<Cut, ActEr
     if size > stands {
         return Err(ActError::Beyond { log: *log, held: stands, size });
     }
-    Ok(Cut { log: *log, size, root: root_at(held, log, size)? })
+    Ok(Cut::new(*log, size, root_at(held, log, size)?))
 }
 
 fn root_at(held: &Held<'_>, log: &PublicKey, size: u64) -> Result<Digest, ActError> {
     let root = proto::tree::root_at(&held.reader.hashes(log)?, size);
     Ok(root.ok_or_else(|| StoreError::Doubt("hashes are missing".to_owned()))?)
+}
+
+/// What all branches of a forked log share, and the proof from there to the first `size` entries of the one that is held.
+fn joined(held: &Held<'_>, log: &PublicKey, size: u64) -> Result<Option<(u64, Vec<String>)>, ActError> {
+    let Some(fork) = held.standing.forks().get(log).filter(|fork| 0 < fork.at() && fork.at() < size) else {
+        return Ok(None);
+    };
+    let path = proto::tree::consistency(&held.reader.hashes(log)?, fork.at(), size);
+    Ok(path.map(|path| (fork.at(), path.iter().map(ToString::to_string).collect())))
 }
 
 fn item(kind: Kind, body: &[u8]) -> Item {

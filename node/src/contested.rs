@@ -1,7 +1,8 @@
 //! This member's own logs that are contested, and their branches: what `comity recover` chooses between.
 
 use proto::body::{Cut, Purpose};
-use proto::checkpoint::SignedCheckpoint;
+use proto::digest::Digest;
+use proto::fork;
 use proto::key::PublicKey;
 use proto::replica::Replica;
 use proto::tree;
@@ -33,6 +34,9 @@ pub struct Branch {
     pub root: String,
     /// Whether it is the one that is held here.
     pub here: bool,
+    /// The consistency proof from what all branches share.
+    #[serde(skip)]
+    pub joined: Vec<Digest>,
 }
 
 impl Contested {
@@ -48,15 +52,21 @@ impl Contested {
             let purpose = replica.standing().purpose(&log).unwrap_or(Purpose::Publication).name().to_owned();
             let hashes = reader.hashes(&log)?;
             let held = replica.log(&log).filter(|held| held.size() > fork.at());
-            let here = held.map(|held| Branch { size: held.size(), root: held.tree().root().to_string(), here: true });
+            let here = held.map(|held| Branch {
+                size: held.size(),
+                root: held.tree().root().to_string(),
+                here: true,
+                joined: tree::consistency(&hashes, fork.at(), held.size()).unwrap_or_default(),
+            });
             // A peer that holds a beginning of what is here adds nothing.
-            let is_new = |checkpoint: &SignedCheckpoint| {
+            let is_new = |fork::Branch { checkpoint, .. }: &fork::Branch| {
                 tree::root_at(&hashes, checkpoint.size()).is_none_or(|root| root != *checkpoint.root())
             };
-            let others = replica.branches(&log).into_values().filter(is_new).map(|checkpoint| Branch {
-                size: checkpoint.size(),
-                root: checkpoint.root().to_string(),
+            let others = replica.branches(&log).into_values().filter(is_new).map(|branch| Branch {
+                size: branch.checkpoint.size(),
+                root: branch.checkpoint.root().to_string(),
                 here: false,
+                joined: branch.joined,
             });
             let mut branches: Vec<Branch> = here.into_iter().chain(others).collect();
             branches.sort_by_key(|branch| std::cmp::Reverse(branch.size));
@@ -74,9 +84,10 @@ impl Contested {
         }
     }
 
-    /// Where the log is cut for a branch.
+    /// Where the log is cut for a branch. What all branches share stands then wherever one is held, even if nobody shows this one.
     pub fn cut(&self, branch: &Branch) -> Option<Cut> {
-        Some(Cut { log: self.log.parse().ok()?, size: branch.size, root: branch.root.parse().ok()? })
+        let cut = Cut::new(self.log.parse().ok()?, branch.size, branch.root.parse().ok()?);
+        Some(cut.joined(self.stands, branch.joined.clone()))
     }
 }
 

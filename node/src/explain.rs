@@ -189,7 +189,7 @@ impl Explainer<'_> {
                     Some(Act::Revoke { cut: found, reason }) if found == *cut => {
                         return Ok(format!("entry {index} of the governance log {} revokes it, “{reason}”", link.key));
                     }
-                    Some(Act::Open(open)) if open.predecessor == Some(*cut) => {
+                    Some(Act::Open(open)) if open.predecessor == Some(cut.clone()) => {
                         return Ok(format!("entry 0 of the log of its successor {} says so", link.key));
                     }
                     _ => {}

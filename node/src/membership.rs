@@ -269,7 +269,7 @@ fn heads(standing: &Standing, frontier: &Frontier, code: &str, desks: bool) -> V
     let desks = chain.desks().iter().filter(|(_, desk)| desks && desk.cut.is_none()).map(|(key, _)| *key);
     let cut = |log: PublicKey| {
         let row = frontier.rows.get(&log)?;
-        Some((log, Cut { log, size: row.size, root: row.root }))
+        Some((log, Cut::new(log, row.size, row.root)))
     };
     governance.chain(desks).filter_map(cut).collect()
 }

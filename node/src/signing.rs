@@ -221,10 +221,22 @@ impl Reading {
             member: self.member.clone(),
             identity_key: successor.public(),
             successor_digest: Some(Digest::of(next.as_bytes())),
-            predecessor: Some(Cut { log: self.log, size, root }),
+            predecessor: Some(self.joined(Cut::new(self.log, size, root))),
         };
         let bodies = [(Kind::Open as u32, open.to_body(keystore::random()?))];
         self.write(successor, &Compact::new(), &bodies, now_ms, &mark)
+    }
+
+    /// A cut with what the request says that it shares with other branches, if that is so.
+    fn joined(&self, cut: Cut) -> Cut {
+        let asked = self.items.iter().find_map(|item| match item {
+            Item::Rotation { joined: Some((at, path)), .. } => Some((*at, path)),
+            _ => None,
+        });
+        let Some((at, path)) = asked else { return cut };
+        let joined = cut.clone().joined(at, path.iter().filter_map(|hash| hash.parse().ok()).collect());
+        let root_at = |size: u64| self.roots.get(usize::try_from(size).ok()?).copied();
+        if joined.shared(root_at).is_some() { joined } else { cut }
     }
 
     /// The file of the mark, once it is known that signing goes on from there.

@@ -4,6 +4,7 @@
 //! replica could store is refused.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use prost::Message;
 use thiserror::Error;
@@ -15,6 +16,7 @@ use crate::key::PublicKey;
 use crate::limits;
 use crate::note::Signature;
 use crate::schema;
+use crate::tree;
 
 /// Levels above 3 cost more time on a modest machine than they save on a weak line.
 const ZSTD_LEVEL: i32 = 3;
@@ -110,7 +112,7 @@ impl Purpose {
 }
 
 /// Where a log ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cut {
     /// The log that ends.
     pub log: PublicKey,
@@ -118,6 +120,17 @@ pub struct Cut {
     pub size: u64,
     /// The root over them.
     pub root: Digest,
+    /// What stands also where another branch is held, though nobody shows the one that the cut is on.
+    pub joined: Option<Arc<Joined>>,
+}
+
+/// How many of a cut's entries another branch has too, with the proof (RFC 6962, section 2.1.2, from `at` to the cut's size).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Joined {
+    /// Entries, at least one and fewer than the cut's.
+    pub at: u64,
+    /// The consistency proof from those to the cut.
+    pub path: Vec<Digest>,
 }
 
 /// Entry 0 of a log.
@@ -289,12 +302,56 @@ impl Cut {
             log: PublicKey::from_bytes(&wire.log).ok()?,
             size: wire.size,
             root: Digest::try_from(wire.root.as_slice()).ok()?,
+            joined: match &wire.joined {
+                Some(joined) => Some(Arc::new(Joined::read(joined).filter(|joined| joined.at < wire.size)?)),
+                None => None,
+            },
         })
     }
 
     /// Its wire shape.
     pub fn write(&self) -> schema::Cut {
-        schema::Cut { log: self.log.as_bytes().to_vec(), size: self.size, root: self.root.as_bytes().to_vec() }
+        schema::Cut {
+            log: self.log.as_bytes().to_vec(),
+            size: self.size,
+            root: self.root.as_bytes().to_vec(),
+            joined: self.joined.as_ref().map(|joined| joined.write()),
+        }
+    }
+
+    /// A cut that says nothing of other branches.
+    pub fn new(log: PublicKey, size: u64, root: Digest) -> Cut {
+        Cut { log, size, root, joined: None }
+    }
+
+    /// The same, with the proof from its first `at` entries; without it where there are none, or they are all.
+    #[must_use]
+    pub fn joined(self, at: u64, path: Vec<Digest>) -> Cut {
+        let joined = (0 < at && at < self.size).then(|| Arc::new(Joined { at, path }));
+        Cut { joined, ..self }
+    }
+
+    /// How many entries of another branch than the cut's stand: those that both are proven to have. `root_at` gives the root over
+    /// the first entries of that branch, as far as it is known.
+    pub fn shared(&self, root_at: impl Fn(u64) -> Option<Digest>) -> Option<(u64, Digest)> {
+        let joined = self.joined.as_ref()?;
+        let root = root_at(joined.at)?;
+        tree::verify_consistency(joined.at, &root, self.size, &self.root, &joined.path).ok()?;
+        Some((joined.at, root))
+    }
+}
+
+impl Joined {
+    fn read(wire: &schema::Joined) -> Option<Joined> {
+        if wire.at == 0 || wire.path.len() > tree::PROOF_HASHES_MAX {
+            return None;
+        }
+        let path = wire.path.iter().map(|hash| Digest::try_from(hash.as_slice()).ok()).collect::<Option<_>>()?;
+        Some(Joined { at: wire.at, path })
+    }
+
+    fn write(&self) -> schema::Joined {
+        schema::Joined { at: self.at, path: self.path.iter().map(|hash| hash.as_bytes().to_vec()).collect() }
     }
 }
 

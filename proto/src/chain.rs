@@ -134,11 +134,14 @@ impl GovernanceLogs {
         }
     }
 
-    /// Entries of a log that have an effect: those before its cut, if they are on the cut's branch, and of one that has none those
-    /// before its fork.
+    /// Entries of a log that have an effect: those before its cut, of another branch those that it is proven to share with the
+    /// cut's, and of a log without a cut those before its fork.
     pub fn end(&self, key: &PublicKey, cut: Option<&Cut>) -> u64 {
+        let root_at = |size: u64| self.roots.get(&(*key, size)).copied();
         match cut {
-            Some(cut) if self.roots.get(&(*key, cut.size)).is_some_and(|root| *root != cut.root) => 0,
+            Some(cut) if root_at(cut.size).is_some_and(|root| root != cut.root) => {
+                cut.shared(root_at).map_or(0, |(size, _)| size)
+            }
             Some(cut) => cut.size,
             None => self.forked.get(key).copied().unwrap_or(u64::MAX),
         }
@@ -183,7 +186,7 @@ impl Chain {
             if let Some(edition) = segment.closed.filter(|_| segment.removed) {
                 for desk in std::mem::take(&mut chain.unrevoked) {
                     if let Some(delegation) = chain.desks.get_mut(&desk) {
-                        delegation.cut = Some(edition.cuts().get(&desk).copied().unwrap_or(nothing(desk)));
+                        delegation.cut = Some(edition.cuts().get(&desk).cloned().unwrap_or(nothing(desk)));
                     }
                 }
             }
@@ -242,7 +245,7 @@ impl Chain {
                 if self.unrevoked.remove(&cut.log)
                     && let Some(delegation) = self.desks.get_mut(&cut.log)
                 {
-                    delegation.cut = Some(*cut);
+                    delegation.cut = Some(cut.clone());
                 }
             }
             Act::Open(_) | Act::Draft { .. } | Act::Signature { .. } => {}
@@ -273,7 +276,7 @@ impl Link {
         open.purpose == Purpose::Governance
             && open.identity_key == key
             && Digest::of(key.as_bytes()) == self.successor_digest
-            && open.predecessor.is_some_and(|cut| cut.log == self.key && (self.listed || cut.size > 0))
+            && open.predecessor.as_ref().is_some_and(|cut| cut.log == self.key && (self.listed || cut.size > 0))
     }
 }
 
@@ -345,15 +348,15 @@ impl Segment {
         for (at, link) in links.iter_mut().enumerate().rev() {
             let mut editions = self.succeeded.iter().filter(|(before, _)| at < *before).map(|(_, edition)| edition);
             let named = editions.find_map(|edition| edition.cuts().get(&link.key));
-            let named = named.or_else(|| self.closed.as_ref()?.cuts().get(&link.key)).copied();
+            let named = named.or_else(|| self.closed.as_ref()?.cuts().get(&link.key)).cloned();
             link.cut = named.or(rotation).or_else(|| self.closed.as_ref().map(|_| nothing(link.key)));
             let stands = logs.end(&link.key, link.cut.as_ref()) > 0;
             let opened = logs.get(&link.key).filter(|log| stands && link.agrees(code, &log.open));
-            rotation = opened.and_then(|log| log.open.predecessor);
+            rotation = opened.and_then(|log| log.open.predecessor.clone());
         }
     }
 }
 
 fn nothing(log: PublicKey) -> Cut {
-    Cut { log, size: 0, root: Compact::new().root() }
+    Cut::new(log, 0, Compact::new().root())
 }

@@ -405,7 +405,7 @@ fn change(old: &Member, new: &Member) -> Change {
 
 fn read_cut(line: &str) -> Option<Cut> {
     let mut parts = line.strip_prefix("cut ")?.split(' ');
-    let cut = Cut { log: parts.next()?.parse().ok()?, size: number(parts.next()?)?, root: parts.next()?.parse().ok()? };
+    let cut = Cut::new(parts.next()?.parse().ok()?, number(parts.next()?)?, parts.next()?.parse().ok()?);
     parts.next().is_none().then_some(cut)
 }
 

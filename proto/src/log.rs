@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::body::{self, BodyError, Cut, Open, Purpose};
+use crate::body::{self, BodyError, Cut, Joined, Open, Purpose};
 use crate::checkpoint::{CheckpointError, SignedCheckpoint};
 use crate::digest::Digest;
 use crate::entry::{Entry, EntryError};
@@ -150,13 +150,14 @@ pub enum Admission<'a> {
 }
 
 impl Admission<'_> {
-    /// The more generous, the higher: of two cuts at one size the greater root, so that all replicas choose alike.
-    pub fn rank(&self) -> (u8, u64, Digest) {
+    /// The more generous, the higher: of two cuts at one size the greater root, then the one joined to more, so that all replicas
+    /// choose alike.
+    pub fn rank(&self) -> (u8, u64, Digest, Option<&Joined>) {
         let whole = Digest([0; 32]);
         match self {
-            Admission::Refused => (0, 0, whole),
-            Admission::Until(cut) => (1, cut.size, cut.root),
-            Admission::Whole => (2, 0, whole),
+            Admission::Refused => (0, 0, whole, None),
+            Admission::Until(cut) => (1, cut.size, cut.root, cut.joined.as_deref()),
+            Admission::Whole => (2, 0, whole, None),
         }
     }
 }

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use self::branches::Branches;
+use self::splitting::joined_at;
 use crate::body::{Open, Purpose};
 use crate::charter::Charter;
 use crate::checkpoint::SignedCheckpoint;
@@ -305,7 +306,7 @@ impl Replica {
     }
 
     /// One log as far as it stands: what a cut covers, what is before a fork that none has settled, and of a log that no record
-    /// admits (any more) nothing. What is not on the branch of the cut's root stands nowhere.
+    /// admits (any more) nothing. Of a branch that the cut's root is not on stands what is proven to be in both.
     pub fn row(&self, key: &PublicKey) -> Row {
         let (contested, nothing) = (self.contested(key), (0, Compact::new().root()));
         let whole = |log: &Log| (log.size(), log.tree().root());
@@ -321,7 +322,8 @@ impl Replica {
             Some((log, Admission::Until(cut))) if log.size() < cut.size => whole(log),
             Some((log, Admission::Until(cut))) => {
                 let is_on_branch = log.root_at(cut.size).is_none_or(|root| root == cut.root);
-                if is_on_branch { (cut.size, cut.root) } else { nothing }
+                let shared = || cut.shared(|size| log.root_at(size)).unwrap_or(nothing);
+                if is_on_branch { (cut.size, cut.root) } else { shared() }
             }
         };
         Row { size, root, contested: contested.is_some() }
@@ -497,9 +499,10 @@ impl Replica {
         unknown.map(|size| Effect::Look(Look::Root { log: *key, size })).collect()
     }
 
-    /// Sizes at which a log may end: by the records that count, and by each line's cut.
+    /// Sizes at which a log may end: by the records that count, and by each line's cut, or where that is joined.
     fn ends(&self, key: &PublicKey, log: &Log) -> BTreeSet<u64> {
-        self.standing.cuts(key).map(|cut| cut.size).chain([self.end(key, log)]).collect()
+        let cuts = self.standing.cuts(key).flat_map(|cut| [cut.size].into_iter().chain(joined_at(cut)));
+        cuts.chain([self.end(key, log)]).collect()
     }
 
     /// The log of a key as far as it is held, or room for one that an heir may begin.

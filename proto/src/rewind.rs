@@ -53,11 +53,11 @@ pub enum RewindError {
 impl Rewind {
     /// Judges the branch of a cut against the one that is held, where they part.
     pub fn new(cut: Cut, side: &Side, branch: CutBranch) -> Result<Rewind, RewindError> {
-        let (at, leaf) = (side.edge.size(), branch.entry.digest());
+        let (at, leaf, log) = (side.edge.size(), branch.entry.digest(), cut.log);
         let closing = Closing { checkpoint: side.branch.checkpoint.clone(), proof: side.branch.joined.clone() };
         let rewind = Rewind { at, closing: Some(closing).filter(|_| at > 0), cut, branch };
         rewind.verify(&side.edge.root())?;
-        if leaf == side.branch.entry.digest() { Err(RewindError::Alike(cut.log)) } else { Ok(rewind) }
+        if leaf == side.branch.entry.digest() { Err(RewindError::Alike(log)) } else { Ok(rewind) }
     }
 
     /// Whether the cut's tree goes on from what stays, of which `root` is the root, as the record says.

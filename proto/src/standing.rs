@@ -127,7 +127,7 @@ impl Standing {
     /// What becomes of a log whose entry 0 is `open`, by the most generous line.
     pub fn admission(&self, key: &PublicKey, open: &Open) -> Admission<'_> {
         let admissions = self.lines.iter().map(|line| line.admission(key, open));
-        admissions.max_by_key(|admission| admission.rank()).unwrap_or(Admission::Refused)
+        admissions.max_by(|a, b| a.rank().cmp(&b.rank())).unwrap_or(Admission::Refused)
     }
 
     /// Where the log of this key ends, by whichever line and whoever's its entry 0 will say it is.

@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::digest::Digest;
 
 /// Hashes in a proof: one for each level of a tree of 2^64 leaves, and one for its start.
-const PROOF_HASHES_MAX: usize = 65;
+pub const PROOF_HASHES_MAX: usize = 65;
 
 /// The hash of a leaf's bytes.
 pub fn leaf_hash(leaf: &[u8]) -> Digest {

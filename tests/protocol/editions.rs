@@ -87,7 +87,7 @@ fn rotates(node: &Node, code: &str, key: &SecretKey, next: &SecretKey, before: &
         member: code.to_owned(),
         identity_key: key.public(),
         successor_digest: Some(Digest::of(next.public().as_bytes())),
-        predecessor: Some(Cut { log: before.public(), size: tree.size(), root: tree.root() }),
+        predecessor: Some(Cut::new(before.public(), tree.size(), tree.root())),
     };
     (Kind::Open as u32, open.to_body(SALT))
 }
@@ -277,7 +277,7 @@ fn a_removed_member_writes_no_more_and_what_it_wrote_before_stays() {
     meet(&mut nodes);
     let cuts = [&kenya.identity, &kenya.desk].map(|key| {
         let tree = nodes[0].replica.log(&key.public()).unwrap().tree();
-        Cut { log: key.public(), size: tree.size(), root: tree.root() }
+        Cut::new(key.public(), tree.size(), tree.root())
     });
     nodes[1].write(&kenya.desk, &[summary("three")]).unwrap();
     let [kenyas, uruguays] = nodes.get_disjoint_mut([1, 2]).unwrap();
@@ -395,7 +395,7 @@ fn a_re_key_by_the_others_replaces_both_keys_of_a_member_that_lost_them() {
     let (kenya, new, after) = (members[1].clone(), key(55), key(56));
     meet(&mut nodes);
     let tree = nodes[0].replica.log(&kenya.identity.public()).unwrap().tree().clone();
-    let cut = Cut { log: kenya.identity.public(), size: tree.size(), root: tree.root() };
+    let cut = Cut::new(kenya.identity.public(), tree.size(), tree.root());
     let edition = next(&nodes[0], vec![cut], |members| {
         let line = members.iter_mut().find(|member| member.code == "KE-LC01").unwrap();
         line.identity_key = new.public();
@@ -508,7 +508,7 @@ fn a_page_that_is_no_list_is_no_edition() {
     let founders = parliaments(2);
     let before = Edition::from(&*charter(&founders));
     let members = before.members().to_vec();
-    let cut = |number| Cut { log: key(number).public(), size: 3, root: Digest::of(b"") };
+    let cut = |number| Cut::new(key(number).public(), 3, Digest::of(b""));
     let text = Edition::write(&before, "Trial federation", members.clone(), vec![cut(1), cut(2)]);
     assert!(Edition::draft(&text).is_ok());
     let refused = |text: &str| Edition::draft(text).unwrap_err();

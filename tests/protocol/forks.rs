@@ -87,7 +87,7 @@ fn entry_at(node: &Node, key: &SecretKey, index: usize) -> Digest {
 
 fn revoked(desk: &SecretKey, node: &Node, size: usize) -> (u32, Vec<u8>) {
     let leaves: Vec<Digest> = (0..size).map(|index| entry_at(node, desk, index)).collect();
-    let cut = Cut { log: desk.public(), size: size as u64, root: Forest::over(&leaves).compact.root() };
+    let cut = Cut::new(desk.public(), size as u64, Forest::over(&leaves).compact.root());
     (Kind::Revoke as u32, revocation(&cut, "written to by a backup", SALT))
 }
 
@@ -289,7 +289,7 @@ fn what_a_forked_governance_log_says_of_desks_falls_and_a_rotation_settles_it() 
     }
     // The successor says where its predecessor ended: on the branch that the copy wrote.
     let tree = copy.replica.log(&finland.identity.public()).unwrap().tree().clone();
-    let cut = Cut { log: finland.identity.public(), size: tree.size(), root: tree.root() };
+    let cut = Cut::new(finland.identity.public(), tree.size(), tree.root());
     let open = proto::body::Open {
         purpose: proto::body::Purpose::Governance,
         member: finland.code.to_owned(),
@@ -361,7 +361,7 @@ fn the_owner_of_a_contested_log_learns_from_its_peers_how_long_each_branch_is() 
     backup.write(&finland.desk, &summaries("other", 2)).unwrap();
     let lengths = |node: &Node| {
         let branches = node.replica.branches(&finland.desk.public());
-        let mut sizes: Vec<u64> = branches.values().map(|checkpoint| checkpoint.size()).collect();
+        let mut sizes: Vec<u64> = branches.values().map(|branch| branch.checkpoint.size()).collect();
         sizes.sort_unstable();
         sizes
     };

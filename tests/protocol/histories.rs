@@ -160,7 +160,7 @@ impl History {
         let size = if self.rng.chance(60) { head } else { self.rng.below(head + 1) };
         let mut tree = Compact::new();
         digests[..size as usize].iter().for_each(|digest| tree.push(*digest, |_, _, _| {}));
-        Cut { log: *log, size, root: tree.root() }
+        Cut::new(*log, size, tree.root())
     }
 
     fn step(&mut self) {

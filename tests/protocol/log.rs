@@ -333,7 +333,7 @@ fn a_cut_ends_a_log_for_those_who_hold_none_of_it_too() {
     let library = Library::new();
     let until = |size: u64, chunk: &schema::Chunk| {
         let root = library.newcomer_with(6).tree().root();
-        let cut = Cut { log: library.finland.desk.public(), size, root };
+        let cut = Cut::new(library.finland.desk.public(), size, root);
         let run = library.newcomer().verify(&library.federation, chunk, |_| Admission::Until(&cut));
         run.map(|run| run.after().size())
     };

@@ -107,7 +107,7 @@ fn line(line: &Line) -> Value {
 }
 
 fn chained(chain: &Chain, is_member: bool) -> Value {
-    let cut = |cut: &Option<Cut>| cut.map(|cut| json!({ "size": cut.size, "root": cut.root.to_string() }));
+    let cut = |cut: &Option<Cut>| cut.as_ref().map(|cut| json!({ "size": cut.size, "root": cut.root.to_string() }));
     let keys = chain.links().iter();
     let keys = keys.map(|link| json!({ "key": link.key.to_string(), "listed": link.listed, "cut": cut(&link.cut) }));
     let desks = chain.desks().iter().map(|(key, made)| {

@@ -328,7 +328,7 @@ fn a_peer_that_does_not_know_of_a_cut_yet_is_not_named() {
     let mut mirror = Node::new(&charter, &[]);
     sync(&mut mirror, &node);
     let root = proto::tree::root_at(&node.memory.logs[&finland.desk.public()].forest, 2).unwrap();
-    let cut = Cut { log: finland.desk.public(), size: 2, root };
+    let cut = Cut::new(finland.desk.public(), 2, root);
     let revoke = (Kind::Revoke as u32, revocation(&cut, "published in error", SALT));
     node.write(&finland.identity, &[revoke]).unwrap();
     let governance_only = |answer| match answer {

@@ -83,7 +83,7 @@ fn acts(records: &Records, count: u64) -> Vec<(usize, u64, u32, Vec<u8>)> {
                 (Kind::Delegate, delegation(&desk, "Library", SALT))
             }
             Some(desk) => {
-                let cut = Cut { log: desk, size: 0, root: Compact::new().root() };
+                let cut = Cut::new(desk, 0, Compact::new().root());
                 (Kind::Revoke, revocation(&cut, "moved", SALT))
             }
         };

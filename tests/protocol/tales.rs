@@ -86,7 +86,14 @@ impl Tale {
     /// Where the log ends if it ends at `size` as written here.
     pub fn cut(&self, log: &SecretKey, size: usize) -> Cut {
         let leaves = self.logs.get(&log.public()).map_or_else(Vec::new, Written::leaves);
-        Cut { log: log.public(), size: size as u64, root: Forest::over(&leaves[..size]).compact.root() }
+        Cut::new(log.public(), size as u64, Forest::over(&leaves[..size]).compact.root())
+    }
+
+    /// The same, with the proof that it shares the first `at` entries with other branches.
+    pub fn joined(&self, log: &SecretKey, size: usize, at: usize) -> Cut {
+        let leaves = self.logs[&log.public()].leaves();
+        let forest = Forest::over(&leaves[..size]);
+        self.cut(log, size).joined(at as u64, tree::consistency(&forest, at as u64, size as u64).unwrap())
     }
 
     pub fn end(&self, log: &SecretKey) -> Cut {
@@ -238,7 +245,7 @@ pub fn signs(edition: &Edition, code: &str, key: &SecretKey, successor: bool) ->
 
 /// A cut on a branch that nobody has.
 pub fn elsewhere(cut: &Cut) -> Cut {
-    Cut { root: Digest::of(b"elsewhere"), ..*cut }
+    Cut { root: Digest::of(b"elsewhere"), ..cut.clone() }
 }
 
 /// A member's line with keys of its own.

@@ -1,6 +1,6 @@
 //! Tales of forks: of desks and of identity keys, proven once or twice, cut on either branch or not at all.
 
-use proto::body::Purpose;
+use proto::body::{Cut, Purpose};
 use proto::digest::Digest;
 
 use crate::tales::{Said, Tale, elsewhere, listed, opens, revokes_at};
@@ -97,6 +97,21 @@ fn cuts() -> Vec<Tale> {
         shorter.replace(&finland.desk, 4, others(1));
         tales.extend([tale, early, off, longer, shorter]);
     }
+    // The cut says what it shares with other branches, and nobody need show the one it is on.
+    for (at, size) in [(1, 6), (3, 5), (4, 6), (5, 6)] {
+        let mut tale = forked(&format!("a library forked at 4 and cut at {size} of six, joined to {at}"), &[4]);
+        let cut = tale.joined(&finland.desk, size, at);
+        tale.revoke(&finland.identity, &cut);
+        let mut off = tale.clone();
+        off.name = format!("{}, and the other branch is held", tale.name);
+        off.replace(&finland.desk, 4, others(3));
+        tales.extend([tale, off]);
+    }
+    let mut false_proof = forked("a cut joined by a proof that leads elsewhere, and the other branch is held", &[4]);
+    let cut = elsewhere(&false_proof.joined(&finland.desk, 6, 4));
+    false_proof.revoke(&finland.identity, &cut);
+    false_proof.replace(&finland.desk, 4, others(3));
+    tales.push(false_proof);
     let mut nobody = forked("a forked library cut on a branch that nobody has", &[4]);
     let cut = elsewhere(&nobody.cut(&finland.desk, 5));
     nobody.revoke(&finland.identity, &cut);
@@ -154,17 +169,22 @@ fn rotations() -> Vec<Tale> {
             let other = vec![delegates(&key(64)), delegates(&key(65))];
             tale.open_desk("FI", &finland.identity, &key(64), 1);
             tale.fork(&finland.identity, 2, &other);
-            let mut cut = tale.cut(&finland.identity, size);
+            let mut there = tale.clone();
             if on_other {
-                let mut there = tale.clone();
                 there.replace(&finland.identity, 2, other);
-                cut = there.cut(&finland.identity, size);
             }
-            tale.begin("FI", &finland.successor, &key(67), Some(cut));
-            tale.delegate(&finland.successor, &key(68));
-            let end = tale.cut(&key(62), 1);
-            tale.write(&finland.successor, revokes_at(&end));
-            tales.push(tale);
+            let rotated = |name: String, cut: Cut| {
+                let mut tale = Tale { name, ..tale.clone() };
+                tale.begin("FI", &finland.successor, &key(67), Some(cut));
+                tale.delegate(&finland.successor, &key(68));
+                let end = tale.cut(&key(62), 1);
+                tale.write(&finland.successor, revokes_at(&end));
+                tale
+            };
+            tales.push(rotated(tale.name.clone(), there.cut(&finland.identity, size)));
+            if size > 2 {
+                tales.push(rotated(format!("{}, joined to 2", tale.name), there.joined(&finland.identity, size, 2)));
+            }
         }
     }
     for (at, name) in
@@ -172,7 +192,7 @@ fn rotations() -> Vec<Tale> {
     {
         let mut tale = Tale::founded(name, 4);
         let cut = tale.end(&finland.identity);
-        tale.begin("FI", &finland.successor, &key(67), Some(cut));
+        tale.begin("FI", &finland.successor, &key(67), Some(cut.clone()));
         tale.delegate(&finland.successor, &key(68));
         let open = opens(Purpose::Governance, "FI", &finland.successor.public(), Some(&key(69)), Some(cut));
         let other = if at == 0 { vec![open, delegates(&key(64))] } else { vec![delegates(&key(64))] };

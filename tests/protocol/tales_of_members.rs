@@ -322,8 +322,8 @@ fn rivals() -> Vec<Tale> {
     let two_cuts = |name: &str, cuts: [Cut; 2]| {
         let mut tale = Tale::founded(name, 4);
         let first = tale.first();
-        tale.agree(&first, &[0, 2, 3], vec![cuts[0]], removes("KE-LC01"));
-        tale.agree(&first, &[0, 2, 3], vec![cuts[1]], |members| {
+        tale.agree(&first, &[0, 2, 3], vec![cuts[0].clone()], removes("KE-LC01"));
+        tale.agree(&first, &[0, 2, 3], vec![cuts[1].clone()], |members| {
             members.remove(2);
             members[0].name = "Eduskunta".to_owned();
         });

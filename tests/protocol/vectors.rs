@@ -118,7 +118,7 @@ fn entries() {
 fn bodies() {
     let finland = &parliaments(1)[0];
     let tree = Forest::over(&[tree::leaf_hash(b"entry")]).compact;
-    let cut = proto::body::Cut { log: finland.desk.public(), size: 1, root: tree.root() };
+    let cut = proto::body::Cut::new(finland.desk.public(), 1, tree.root());
     let salt = *b"sixteen of salt.";
     golden(
         "bodies",

@@ -160,7 +160,7 @@ pub fn delegates(desk: &SecretKey) -> (u32, Vec<u8>) {
 /// The revocation of a desk at what `node` holds of its log.
 pub fn revokes(node: &Node, desk: &SecretKey) -> (u32, Vec<u8>) {
     let tree = node.replica.log(&desk.public()).unwrap().tree().clone();
-    let cut = Cut { log: desk.public(), size: tree.size(), root: tree.root() };
+    let cut = Cut::new(desk.public(), tree.size(), tree.root());
     (Kind::Revoke as u32, proto::body::revocation(&cut, "the librarian has left", SALT))
 }
 

@@ -80,9 +80,7 @@ def chain_of(code, line, logs, forks):
 
     def counting(link):  # what is said in its log and counts
         log = logs.get(link.key)
-        if not log or log.opening != link.opening or link.cut and log.is_off(link.cut):
-            return []
-        return log.said[:link.cut.size if link.cut else forks.get(link.key)]
+        return log.said[:log.end(link.cut, forks.get(link.key))] if log and log.opening == link.opening else []
 
     def end(links, closing):
         """Where each log ends: as an edition says, else as the next key does, else at 0 once the segment is closed."""
@@ -126,7 +124,7 @@ def row(lines, log, fork_at):
     is_nobodys = fork_at == 0 and len(openings) > 1 and all(purpose == PUBLICATION for purpose, *_ in openings)
     cut = max(taking) if taking and None not in taking and not is_nobodys else None
     is_cut = cut if taking else not is_nobodys and all(any(place.cut for place in places) for places in lines)
-    held = log.leaves[:cut.size if cut else fork_at] if taking and not (cut and log.is_off(cut)) else []
+    held = log.leaves[:log.end(cut, fork_at)] if taking else []
     return {"size": len(held), "root": root(held).hex(), "contested": fork_at is not None and not is_cut}
 
 def told(chain, is_member):

@@ -14,7 +14,7 @@ GOVERNANCE, PUBLICATION = 1, 2
 VARINT = re.compile(b"[\x80-\xff]*[\x01-\x7f]|\\0")
 NUMBER, HEX = "(0|[1-9][0-9]*)", "([0-9a-f]{64})"
 PAGE = f"comity-(charter|edition)/v1\n(.*)\nthreshold 2/3\n(?:edition {NUMBER}\nafter {HEX}\n)?((?:[A-Z].*\n)*)((?:cut .*\n)*)"
-Cut = namedtuple("Cut", "log size root")
+Cut = namedtuple("Cut", "log size root at path", defaults=(0, []))
 from_hex = bytes.fromhex
 
 def check(is_so, why="not sound"):
@@ -102,7 +102,10 @@ def message(data, fields):
     return values
 
 def read_cut(data):
-    return Cut(**message(data, {"log": key, "size": int, "root": digest}))
+    said = message(data, {"log": key, "size": int, "root": digest, "joined": partial(message, fields={"at": int, "path": [digest]})})
+    joined = said.pop("joined")
+    check(joined is None or 0 < joined["at"] < said["size"] and len(joined["path"]) <= 65, "joined to nothing, or by too much")
+    return Cut(**said, **joined or {})
 
 # What reads each field, in the order of their numbers; a list where there may be several.
 utf8 = partial(str, encoding="utf-8")
@@ -116,7 +119,7 @@ BODIES = {
     DRAFT: {"salt": bytes, "text": utf8},
     DRAFT_SIGNATURE: {"salt": bytes, "draft": digest, "signature": signature_line, "successor_key": key},
 }
-OPTIONAL, PLAIN = {"successor_digest", "predecessor", "successor_key"}, {int, bytes, utf8}  # plain ones are left out where they are empty
+OPTIONAL, PLAIN = {"successor_digest", "predecessor", "successor_key", "joined"}, {int, bytes, utf8}  # plain ones are left out where they are empty
 
 def body(kind, data):
     """What a governance entry says."""
@@ -184,8 +187,12 @@ class Log:
         first = self.said[0]
         self.opening = first["purpose"], first["member"], first["identity_key"], first["predecessor"] and first["predecessor"].log
 
-    def is_off(self, cut):
-        return len(self.leaves) >= cut.size and root(self.leaves[:cut.size]) != cut.root
+    def end(self, cut, fork_at):
+        """How many entries stand, or None for all: as far as its cut, or as a run off it is proven to share; without one its fork."""
+        if cut and len(self.leaves) >= cut.size and root(self.leaves[:cut.size]) != cut.root:
+            is_shared = cut.at and attempt(is_consistent, cut.at, root(self.leaves[:cut.at]), cut.size, cut.root, cut.path)
+            return cut.at if is_shared else 0
+        return cut.size if cut else fork_at
 
 class Edition:
     """A list of members by code, as (role, key, digest), and cuts by key; the charter is edition 0."""

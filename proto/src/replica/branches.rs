@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use super::calling::Next;
 use super::{Effect, Replica};
-use crate::checkpoint::SignedCheckpoint;
 use crate::digest::Digest;
 use crate::entry::Entry;
 use crate::fork::Branch;
@@ -15,11 +14,11 @@ use crate::schema;
 use crate::schema::sync_message::Message;
 use crate::session::{Session, Stage};
 
-/// The longest checkpoint seen of each branch of one log, by the leaf where they part.
+/// The longest seen of each branch of one log, by the leaf where they part.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Branches {
     at: u64,
-    longest: BTreeMap<Digest, SignedCheckpoint>,
+    longest: BTreeMap<Digest, Branch>,
 }
 
 impl Branches {
@@ -29,17 +28,17 @@ impl Branches {
             *self = Branches { at, longest: BTreeMap::new() };
         }
         let leaf = branch.entry.digest();
-        let is_longer = self.longest.get(&leaf).is_none_or(|known| known.size() < branch.checkpoint.size());
+        let is_longer = self.longest.get(&leaf).is_none_or(|known| known.checkpoint.size() < branch.checkpoint.size());
         if is_longer && (self.longest.contains_key(&leaf) || self.longest.len() < limits::BRANCHES_MAX) {
-            self.longest.insert(leaf, branch.checkpoint);
+            self.longest.insert(leaf, branch);
         }
     }
 }
 
 impl Replica {
-    /// The branches of a contested log that peers were heard to hold since the start: the longest checkpoint of each, by the digest
+    /// The branches of a contested log that peers were heard to hold since the start: each as far as it is longest, by the digest
     /// of its first entry that others do not have. What only the proof names may be on nobody's disk any more.
-    pub fn branches(&self, log: &PublicKey) -> BTreeMap<Digest, SignedCheckpoint> {
+    pub fn branches(&self, log: &PublicKey) -> BTreeMap<Digest, Branch> {
         let Some(fork) = self.contested(log) else { return BTreeMap::new() };
         let told = self.branches.get(log).filter(|told| told.at == fork.at());
         told.map(|told| told.longest.clone()).unwrap_or_default()

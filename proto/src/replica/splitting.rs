@@ -225,7 +225,7 @@ impl Replica {
             Step::Found(at) => {
                 let log = search.log;
                 let row = session.theirs.as_ref().and_then(|theirs| theirs.row(&log));
-                let cut = row.and_then(|row| Some(Cut { log, size: row.size, root: self.cut_at(&log, row)? }));
+                let cut = row.and_then(|row| Some(Cut::new(log, row.size, self.cut_at(&log, row)?)));
                 let cut = cut.filter(|cut| at < cut.size).map(|cut| (cut, None));
                 session.splitting = Some(Splitting::Branch { log, at, theirs: None, cut });
                 let want = schema::WantBranch { log: log.as_bytes().to_vec(), at, size: 0 };
@@ -297,7 +297,8 @@ impl Replica {
     pub(super) fn note_branch(&mut self, key: &PublicKey, effects: &mut Vec<Effect>) {
         let Some(log) = self.logs.get(key).filter(|log| log.purpose() == Purpose::Governance) else { return };
         let is_off = |cut: &&Cut| log.root_at(cut.size).is_some_and(|root| root != cut.root);
-        let sizes: BTreeSet<u64> = self.standing.cuts(key).filter(is_off).map(|cut| cut.size).collect();
+        let off = self.standing.cuts(key).filter(is_off);
+        let sizes: BTreeSet<u64> = off.flat_map(|cut| [cut.size].into_iter().chain(joined_at(cut))).collect();
         let roots: Vec<_> = sizes.into_iter().filter_map(|size| Some((size, log.root_at(size)?))).collect();
         for (size, root) in roots {
             if let Some(changed) = self.standing.take_root(key, size, root) {
@@ -328,10 +329,15 @@ impl Replica {
 
     fn cut_of(&self, key: &PublicKey, log: &Log) -> Option<Cut> {
         match self.standing.admission(key, log.open()?) {
-            Admission::Until(cut) => Some(*cut),
+            Admission::Until(cut) => Some(cut.clone()),
             Admission::Whole | Admission::Refused => None,
         }
     }
+}
+
+/// The size that a cut is joined to.
+pub(super) fn joined_at(cut: &Cut) -> Option<u64> {
+    cut.joined.as_ref().map(|joined| joined.at)
 }
 
 fn ask_tile(session: &mut Session, search: Search, effects: &mut Vec<Effect>) {

@@ -8,11 +8,11 @@ use proto::digest::Digest;
 use proto::key::{PublicKey, SecretKey};
 use proto::limits;
 use proto::schema::Kind;
-use proto::tree::Compact;
+use proto::tree::{self, Compact};
 
 use super::station::Doubt;
 use super::storm::{Event, Storm};
-use crate::world::{SALT, delegates, summary};
+use crate::world::{Forest, SALT, delegates, summary};
 
 impl Storm {
     /// A parliament does the next thing it has to do.
@@ -54,7 +54,7 @@ impl Storm {
         }
         if station.desks < 3 && self.rng.chance(12) {
             let tree = replica.log(&desk.public()).unwrap().tree();
-            let cut = Cut { log: desk.public(), size: tree.size(), root: tree.root() };
+            let cut = Cut::new(desk.public(), tree.size(), tree.root());
             return self.replace_desk(at, Some(cut));
         }
         let count = if self.rng.chance(10) { 17 + self.rng.below(8) } else { 1 + self.rng.below(2) };
@@ -143,7 +143,7 @@ impl Storm {
         // It stands by what it holds: a cut that is on nobody's disk would leave each with what it has.
         if is_uncut && station.may_act() && station.has_reached_its_mark(&log) {
             let cut = self.marked(at, log);
-            self.protected.push((at, cut));
+            self.protected.push((at, cut.clone()));
             self.replace_desk(at, Some(cut));
         }
         self.stations[at].stolen.remove(&log);
@@ -167,7 +167,7 @@ impl Storm {
             member: station.parliament.code.to_owned(),
             identity_key: new.public(),
             successor_digest: Some(Digest::of(next.public().as_bytes())),
-            predecessor: Some(cut),
+            predecessor: Some(cut.clone()),
         };
         station.hold(new.clone());
         station.hold(next.clone());
@@ -181,6 +181,14 @@ impl Storm {
     fn marked(&self, at: usize, log: PublicKey) -> Cut {
         let nothing = || (0, Compact::new().root());
         let (size, root) = self.stations[at].marks.get(&log).copied().unwrap_or_else(nothing);
-        Cut { log, size, root }
+        let cut = Cut::new(log, size, root);
+        let station = &self.stations[at];
+        let fork = station.replica.as_ref().and_then(|replica| replica.standing().forks().get(&log));
+        let Some((fork, kept)) = fork.zip(station.memory.logs.get(&log)).filter(|(fork, _)| fork.at() < size) else {
+            return cut;
+        };
+        let hashes: Vec<Digest> = kept.leaves.iter().take(size as usize).map(|leaf| leaf.entry.digest()).collect();
+        let path = tree::consistency(&Forest::over(&hashes), fork.at(), size);
+        cut.clone().joined(fork.at(), path.unwrap_or_default())
     }
 }

@@ -128,7 +128,7 @@ impl Storm {
 
     /// What a member's cut covers stands, where anybody had it, and nobody contests it.
     fn judge_cut(&self, at: usize, cut: &Cut, replica: &Replica) {
-        if replica.cut(&cut.log) != Some(*cut) {
+        if replica.cut(&cut.log).as_ref() != Some(cut) {
             return; // its member's list or a later key says otherwise, or it is not known any more
         }
         let row = replica.row(&cut.log);

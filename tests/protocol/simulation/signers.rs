@@ -136,7 +136,7 @@ impl Storm {
         keys.retain(|_| self.rng.chance(70));
         let replica = self.stations[at].replica.as_ref().unwrap();
         let rows = keys.into_iter().map(|log| (log, replica.row(&log)));
-        rows.map(|(log, row)| Cut { log, size: row.size, root: row.root }).collect()
+        rows.map(|(log, row)| Cut::new(log, row.size, row.root)).collect()
     }
 
     /// Members with a node.

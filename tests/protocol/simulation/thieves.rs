@@ -90,7 +90,7 @@ impl Storm {
         let size = self.rng.below(leaves.len() as u64 + 1);
         let mut tree = Compact::new();
         leaves[..size as usize].iter().for_each(|leaf| tree.push(*leaf, |_, _, _| {}));
-        Cut { log: *log, size, root: tree.root() }
+        Cut::new(*log, size, tree.root())
     }
 }
 
