@@ -84,7 +84,8 @@ pub fn step(reader: &Reader, index: &mut Index, cursor: u64, scope: Scope<'_>) -
         }
         let Some((key, member)) = owner else { continue };
         let Some(body) = kept.body.as_deref() else {
-            let erased = readable(reader.erased(&key, *place))?.and_then(|erased| erased.record.erasure.work);
+            let erased = readable(reader.erased(&key, *place, &kept.entry.digest()))?;
+            let erased = erased.and_then(|erased| erased.record.erasure.work);
             if let Some(work) = erased.map(|was| format!("{member}/{}", was.slug)) {
                 index.erase(&work);
                 // A version that still stands may be held.

@@ -413,7 +413,7 @@ impl Keeper {
         let rows = self.store.reader().standing_work(&work, &self.ends).map_err(failed)?;
         let state = fold(&rows);
         let mut named: Vec<(Digest, Option<schema::Erase>)> = match (erase, &state.withdrawn) {
-            (true, _) => self.places(&rows)?.into_iter().map(|(digest, place)| (digest, Some(place))).collect(),
+            (true, _) => self.places(&work)?.into_iter().map(|(digest, place)| (digest, Some(place))).collect(),
             (false, Some(_)) => Vec::new(),
             (false, None) => state.current.iter().map(|version| (version.digest, None)).collect(),
         };
@@ -671,14 +671,14 @@ impl Keeper {
     /// Makes records durable and visible. What is erased is looked up among what is applied, so it comes after all else.
     fn keep(&mut self, now: u64, records: &[Record]) -> Result<(), KeeperError> {
         let is_erasure = |record: &Record| matches!(record, Record::Erasure(_));
-        if !records.iter().any(is_erasure) {
-            return self.keep_alike(now, records);
-        }
-        let (erasures, others): (Vec<Record>, Vec<Record>) = records.iter().cloned().partition(is_erasure);
+        let (mut erasures, others): (Vec<Record>, Vec<Record>) = records.iter().cloned().partition(is_erasure);
         if !others.is_empty() {
             self.keep_alike(now, &others)?;
         }
-        self.keep_alike(now, &erasures)
+        if others.iter().any(erasing::reaches_aside) {
+            erasures.extend(self.owed_aside()?);
+        }
+        if erasures.is_empty() { Ok(()) } else { self.keep_alike(now, &erasures) }
     }
 
     fn keep_alike(&mut self, now: u64, records: &[Record]) -> Result<(), KeeperError> {

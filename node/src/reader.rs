@@ -21,7 +21,7 @@ use crate::engine::Engine;
 use crate::erasure;
 use crate::frame::{self, Damage, unplace};
 use crate::rows::{
-    Arrivals, LEAVES_PER_ROW, Leaf, LogHead, Owner, StoreError, WorkRow, array, erased_key, leaves_key, node_key,
+    Arrivals, LEAVES_PER_ROW, Leaf, LogHead, Owner, StoreError, WorkRow, array, entry_key, leaves_key, node_key,
     prefix, table,
 };
 use crate::segments::{Cursor, Frame, Location, Replayed, SegmentError, SegmentReader};
@@ -131,9 +131,9 @@ impl Reader {
         unplace(&frame.payload).map(|(_, _, packed)| packed.to_vec())
     }
 
-    /// The erasure of a body, where it was erased or is denied here.
-    pub fn erased(&self, log: &PublicKey, index: u64) -> Result<Option<Erased>, StoreError> {
-        let Some(bytes) = self.engine.get(table::ERASED, &erased_key(log, index))? else { return Ok(None) };
+    /// The erasure of an entry's body, where it was erased or is denied here.
+    pub fn erased(&self, log: &PublicKey, index: u64, entry: &Digest) -> Result<Option<Erased>, StoreError> {
+        let Some(bytes) = self.engine.get(table::ERASED, &entry_key(log, index, entry))? else { return Ok(None) };
         let at = Location::from_bytes(&bytes).ok_or(StoreError::Damaged(table::ERASED))?;
         let frame = self.frame(&at)?;
         let record = erasure::Record::read(&frame).ok_or(StoreError::Damaged(table::ERASED))?;

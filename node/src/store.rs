@@ -217,6 +217,11 @@ impl Store {
         Ends::of(frontier, held.chain(gone.map(|(log, aside)| (*log, 0, *aside))))
     }
 
+    /// Whether entries of any log were set aside.
+    pub fn has_aside(&self) -> bool {
+        !self.aside.is_empty()
+    }
+
     /// Every edition that was kept, by number: none before the one it follows.
     pub fn editions(&self) -> Result<Vec<schema::EditionNote>, StoreError> {
         let damaged = || StoreError::Damaged(table::EDITIONS);
@@ -538,12 +543,12 @@ impl Store {
                     _ => arrived.push(Arrivals { first: placed.arrival, log: number, index, count: 1 }),
                 }
                 match &placed.body {
-                    None => match self.reader.erased(&log, index)?.map(|erased| erased.record.erasure) {
+                    None => match self.reader.erased(&log, index, &digest)?.map(|erased| erased.record.erasure) {
                         // Damage took the entry, and it came again.
-                        Some(erasure) if erasure.entry == digest => {
+                        Some(erasure) => {
                             self.catalogue_erased(&mut batch, number, &head.open.member, entry, &erasure)?;
                         }
-                        _ => batch.put(table::WANTS, &leaf_key(number, index), &[]),
+                        None => batch.put(table::WANTS, &leaf_key(number, index), &[]),
                     },
                     Some((_, bytes)) => self.catalogue(&mut batch, number, &head.open, entry, bytes)?,
                 }
@@ -584,7 +589,7 @@ impl Store {
         let leaf = Leaf::of(&row, index).ok_or(StoreError::Damaged(table::LEAVES))?;
         Leaf { body: Some(at), ..leaf }.replace(&mut row, index);
         let mut batch = Batch::default();
-        if !self.comes_again(&mut batch, log, index)? {
+        if !self.comes_again(&mut batch, log, index, &leaf.digest)? {
             return Ok(());
         }
         batch.put(table::LEAVES, &key, &row);

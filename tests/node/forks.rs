@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::erase::{bodies, holds, last_body};
 use crate::federation::{Federation, Node, wait_for_documents, wait_until};
 use crate::restore::{all, copy, documents, publish, put_back, start, wait_for_phone_book};
 
@@ -56,6 +57,7 @@ fn after_an_override_one_fork_is_proven_and_repaired_and_nothing_of_either_branc
         let slug = format!("on-top-{number}");
         assert_eq!(federation.publish("FI", &slug, "Written on the old copy."), format!("FI/{slug}@1\n"));
     }
+    let set_aside = last_body(&federation, "FI");
     finland.stop();
     let (finland, others) = start(&federation, &names);
     let nodes = all(&finland, &others);
@@ -102,10 +104,23 @@ fn after_an_override_one_fork_is_proven_and_repaired_and_nothing_of_either_branc
     // It goes on as ever, and a start from the segments alone says the same.
     federation.publish("FI", "afterwards", "The next entry.");
     wait_for_documents(&nodes, last + ON_TOP + 1);
+    // What is erased goes with the copy of it that was set aside.
+    let again = bodies(&federation.folder("FI")).into_iter().rev().nth(1).unwrap().0;
+    assert!(
+        holds(&federation.folder("FI"), &set_aside)
+            && nodes.iter().all(|node| holds(&federation.folder(&node.name), &again))
+    );
+    let work = format!("FI/on-top-{}", ON_TOP - 1);
+    federation.done(&["withdraw", &work, "--erase", "--yes", "--reason", "names a witness", "--data", &path]);
+    wait_for_documents(&nodes, last + ON_TOP);
+    for node in &nodes {
+        assert!(!holds(&federation.folder(&node.name), &again), "{} erased it", node.name);
+    }
+    assert!(!holds(&federation.folder("FI"), &set_aside));
     finland.stop();
     std::fs::remove_dir_all(federation.folder("FI").join("store/sled")).unwrap();
     let finland = federation.start("FI", &others.iter().collect::<Vec<_>>());
-    wait_for_documents(&all(&finland, &others), last + ON_TOP + 1);
+    wait_for_documents(&all(&finland, &others), last + ON_TOP);
     for name in ["FI", "KE-LC01", "UY-UC01"] {
         assert_eq!(federation.audit(name)["forked_logs"], 1, "one fork, proven");
     }
@@ -127,6 +142,7 @@ fn a_thief_of_a_desk_key_contests_a_log_until_its_member_cuts_it() {
     let (kenya, uruguay) = (others.next().unwrap(), others.next().unwrap());
     kenya.stop();
     federation.publish("FI", "true", "Finland's own words.");
+    let written = last_body(&federation, "FI");
     wait_for_documents(&[&finland, &uruguay], 2);
     finland.stop();
     uruguay.stop();
@@ -134,7 +150,10 @@ fn a_thief_of_a_desk_key_contests_a_log_until_its_member_cuts_it() {
     let options = ["--override-fence", "--listen", "/ip4/127.0.0.1/tcp/0"];
     let thief = federation.start_with("thief", &options, std::slice::from_ref(&kenya.listen[0]));
     federation.publish("thief", "false", "Words that Finland never wrote.");
-    wait_for_documents(&[&kenya, &thief], 2);
+    let forged = last_body(&federation, "thief");
+    federation.publish("thief", "true", "A forgery of what Finland wrote.");
+    let distorted = last_body(&federation, "thief");
+    wait_for_documents(&[&kenya, &thief], 3);
     thief.kill();
 
     let uruguay = federation.start("UY-UC01", &[&kenya]);
@@ -148,6 +167,31 @@ fn a_thief_of_a_desk_key_contests_a_log_until_its_member_cuts_it() {
     for node in nodes {
         assert_eq!((node.found("true"), node.ask("/v1/documents/FI/false").0), (1, 404), "{}", node.name);
     }
+
+    // Set aside is not gone: Kenya's operator erases a work that is on that branch alone, and its author every text of its own.
+    let kept = federation.folder("KE-LC01");
+    assert!(holds(&kept, &forged) && holds(&kept, &distorted));
+    let kenyan = federation.path("KE-LC01");
+    let erased = federation.done(&["erase", "FI/false", "--reason", "a forgery", "--data", &kenyan]);
+    assert_eq!((erased.as_str(), holds(&kept, &forged)), ("FI/false@1\n", false));
+    finland.stop();
+    let finland = federation.start("FI", &[&kenya, &uruguay]);
+    wait_until("the new desk may write", || finland.status()["recovering"] == Value::Null);
+    let path = federation.path("FI");
+    federation.done(&["withdraw", "FI/true", "--erase", "--yes", "--reason", "names a witness", "--data", &path]);
+    wait_for_documents(&[&finland, &kenya, &uruguay], 1);
+    for name in ["FI", "KE-LC01", "UY-UC01"] {
+        let folder = federation.folder(name);
+        assert!(!holds(&folder, &written) && !holds(&folder, &distorted), "{name} has none of either branch");
+    }
+    // A start from the segments alone comes to the same.
+    kenya.stop();
+    std::fs::remove_dir_all(kept.join("store/sled")).unwrap();
+    let kenya = federation.start("KE-LC01", &[&finland]);
+    wait_for_documents(&[&finland, &kenya, &uruguay], 1);
+    assert_eq!(kenya.status()["erased_bodies"], 1, "what was set aside is counted nowhere");
+    let report = federation.audit("KE-LC01");
+    assert_eq!((&report["set_aside"], &report["erased_bodies"]), (&Value::from(3), &Value::from(1)));
     federation.audit_all(&["FI", "KE-LC01", "UY-UC01"]);
 }
 
