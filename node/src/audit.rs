@@ -3,6 +3,7 @@
 //! It opens neither sled nor the index and asks the node nothing. It may run beside a running node: what is being written at
 //! that moment is an unfinished tail, not damage.
 
+mod admission;
 mod log_state;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use prost::Message;
-use proto::body::{Open, Purpose};
+use proto::body::Purpose;
 use proto::charter::Charter;
 use proto::digest::Digest;
 use proto::edition::Edition;
@@ -18,13 +19,13 @@ use proto::entry::Entry;
 use proto::erasure::Cause;
 use proto::fork::Fork;
 use proto::key::PublicKey;
-use proto::log::Admission;
 use proto::rewind::Rewind;
 use proto::schema;
 use proto::standing::Standing;
 use serde::Serialize;
 use thiserror::Error;
 
+use self::admission::Admissions;
 use self::log_state::LogState;
 use crate::erasure::{self, Remains};
 use crate::frame::{self, unplace};
@@ -263,6 +264,7 @@ fn conclude(
             standing.on_governance(key, index, *kind, body);
         }
     }
+    let admissions = Admissions { standing: &standing, logs, has_damage: !notes.seen.is_empty() };
     let mut rows = Vec::new();
     for (key, log) in logs.iter().filter(|(_, log)| log.tree.size() > 0) {
         notes.report.logs += 1;
@@ -274,7 +276,7 @@ fn conclude(
             notes.finding(format!("log {key}: the body of entry {index} was overwritten, and no record says why"));
         }
         match &log.opening {
-            Some(open) if is_let_in(&standing, key, open) => {
+            Some(open) if admissions.is_let_in(key, open) => {
                 let governance = open.purpose == Purpose::Governance;
                 if let Some(index) = log.missing.keys().next().filter(|_| governance) {
                     notes.finding(format!("governance log {key}: entry {index} is held without its body"));
@@ -300,15 +302,4 @@ fn conclude(
             _ => notes.report.wrong.push(finding.words),
         }
     }
-}
-
-/// Whether the records make the key known as its entry 0 says, or did before a cut or a fork in its member's governance took that
-/// back.
-fn is_let_in(standing: &Standing, key: &PublicKey, open: &Open) -> bool {
-    let chains = || standing.lines().iter().filter_map(|line| line.chain(&open.member));
-    let taken_back = || {
-        let is_forked = standing.forks().contains_key(&open.identity_key);
-        is_forked || chains().any(|chain| chain.links().iter().any(|link| link.cut.is_some()))
-    };
-    standing.admission(key, open) != Admission::Refused || taken_back()
 }

@@ -1,6 +1,14 @@
 //! One key that wrote two branches: by an operator's override on an old copy, and by a thief. Every replica proves it, shows it and
 //! agrees on what stands; the member settles it with its identity key, and nothing that it wrote is lost.
 
+use comity::config::Folder;
+use comity::frame::{self, place};
+use comity::segments::Segments;
+use prost::Message;
+use proto::body::{Open, Purpose};
+use proto::key::SecretKey;
+use proto::log::Log;
+use proto::schema::Kind;
 use serde_json::Value;
 
 use crate::erase::{bodies, holds, last_body};
@@ -257,6 +265,32 @@ fn a_thief_of_an_identity_key_who_writes_as_well_is_cut_off_by_a_rotation() {
     }
     wait_for_documents(&nodes, 1);
     federation.audit_all(&["FI", "KE-LC01", "UY-UC01"]);
+
+    // Much of Finland's was taken back. That is no excuse for a log that nobody ever let in.
+    uruguay.stop();
+    let folder = Folder::new(&federation.folder("UY-UC01"));
+    slip_in(&folder, "FI", &key_of(&federation, "FI"));
+    let (code, words) = federation.refused(&["audit", "--data", &federation.path("UY-UC01")]);
+    assert!(code == 1 && words.contains("neither the charter nor a delegation lets it in"), "{words}");
+}
+
+/// Puts the beginning of a desk's log into a store that is sound in itself, and that the member's identity key never delegated.
+fn slip_in(folder: &Folder, member: &str, identity: &str) {
+    let secret = SecretKey::from_seed(&[7; 32]);
+    let (purpose, member, identity_key) = (Purpose::Publication, member.to_owned(), identity.parse().unwrap());
+    let open = Open { purpose, member, identity_key, successor_digest: None, predecessor: None };
+    let bodies = [(Kind::Open as u32, open.to_body([0; 16]))];
+    let log = Log::new(secret.public(), Purpose::Publication);
+    let run = log.write(&folder.charter().unwrap().id(), &secret, &bodies, 1).unwrap();
+    let (first, key) = (&run.leaves()[0], secret.public());
+    let body = place(&key, 0, &first.body.as_ref().unwrap().frame);
+    let closing = place(&key, 1, &run.closing().to_wire().encode_to_vec());
+    let (mut segments, _) = Segments::open(&folder.store().join("segments"), frame::is_boundary).unwrap();
+    let frames = [(frame::ENTRY, first.entry.as_bytes()), (frame::BODY, &body), (frame::CLOSING, &closing)];
+    for (kind, payload) in frames {
+        segments.append(kind, 1_000, 1, payload).unwrap();
+    }
+    segments.sync().unwrap();
 }
 
 fn key_of(federation: &Federation, name: &str) -> String {

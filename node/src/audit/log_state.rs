@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
-use proto::body::{self, Open, Purpose};
+use proto::body::{self, Act, Open, Purpose};
 use proto::digest::Digest;
 use proto::entry::Entry;
 use proto::erasure::{self as erasing, Cause, Erasure};
@@ -27,7 +27,11 @@ pub(super) struct LogState {
     /// Index -> entry of which no body was seen.
     pub(super) missing: BTreeMap<u64, Entry>,
     pub(super) opening: Option<Open>,
+    /// What entry 0 said, on every branch that was held.
+    pub(super) openings: Vec<Open>,
     pub(super) governance: Vec<(u32, Vec<u8>)>,
+    /// Keys that it delegates, also where that was set aside.
+    pub(super) delegated: BTreeSet<PublicKey>,
     /// Index and digest of an entry, on whichever branch -> why its body was erased or is denied.
     pub(super) erased: BTreeMap<(u64, Digest), Erasure>,
     /// Entries that were set aside.
@@ -137,9 +141,13 @@ impl LogState {
                     self.note_demands(entry, bytes);
                     if entry.index() == 0 {
                         self.opening = Open::parse(bytes);
+                        self.openings.extend(self.opening.clone());
                     }
                     if self.opening.as_ref().is_some_and(|open| open.purpose == Purpose::Governance) {
                         self.governance.push((entry.kind(), bytes.clone()));
+                        if let Some(Act::Delegate { desk_key, .. }) = Act::parse(entry.kind(), bytes) {
+                            self.delegated.insert(desk_key);
+                        }
                     }
                 }
                 None => {
