@@ -300,7 +300,7 @@ impl From<PublishError> for Problem {
     fn from(error: PublishError) -> Problem {
         let status = match &error {
             PublishError::NoDesk => StatusCode::FORBIDDEN,
-            PublishError::Recovering(_) | PublishError::Asking(_) => StatusCode::CONFLICT,
+            PublishError::Recovering(_) | PublishError::Contested(_) | PublishError::Asking(_) => StatusCode::CONFLICT,
             PublishError::NoWork(_) | PublishError::NotHeld(_) => StatusCode::NOT_FOUND,
             PublishError::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
             PublishError::Twice(_) | PublishError::TooLong { .. } => StatusCode::UNPROCESSABLE_ENTITY,

@@ -90,6 +90,9 @@ pub enum PublishError {
          since, `comity run --override-fence` ends it sooner; that is recorded"
     )]
     Recovering(String),
+    /// An own log has two branches; no override helps, and none is offered.
+    #[error("this node may not write: {0}")]
+    Contested(String),
     /// A peer is being asked.
     #[error("{0}; it is being asked for them. Publish again in a minute")]
     Asking(String),
@@ -308,7 +311,7 @@ impl Keeper {
 
     /// What can be seen from outside.
     pub fn view(&self) -> View {
-        let mut recovering = self.own.words();
+        let mut recovering = self.own.words(&self.replica);
         recovering.extend(self.store.reader().damage().cloned());
         if !self.has_room() {
             recovering.push("the disk is full: nothing new is taken until some space is freed".to_owned());
@@ -457,6 +460,9 @@ impl Keeper {
     pub fn submit(&mut self, chunk: schema::Chunk) -> Result<Vec<Effect>, PublishError> {
         // A desk's log that is contested is settled by just such a run.
         let log = PublicKey::from_bytes(&chunk.log).ok();
+        if let Some(words) = log.and_then(|log| self.own.contested(&log, &self.replica)) {
+            return Err(PublishError::Contested(words));
+        }
         if let Some(words) = log.and_then(|log| self.own.why(&log)) {
             return Err(PublishError::Recovering(words));
         }
@@ -626,8 +632,11 @@ impl Keeper {
 
     fn may_write(&self) -> Result<String, PublishError> {
         let member = self.member.as_ref().filter(|_| self.desk.is_some()).ok_or(PublishError::NoDesk)?.code.clone();
+        if let Some(words) = self.own.logs().find_map(|log| self.own.contested(&log, &self.replica)) {
+            return Err(PublishError::Contested(words));
+        }
         if self.own.are_recovering() {
-            return Err(PublishError::Recovering(self.own.words().join(". ")));
+            return Err(PublishError::Recovering(self.own.words(&self.replica).join(". ")));
         }
         if let Some(why) = self.own.claim(&self.replica) {
             return Err(PublishError::Asking(why));

@@ -106,9 +106,20 @@ impl OwnLogs {
         self.recovery.words_of(log)
     }
 
-    /// Which are recovering, why, and what is waited for.
-    pub fn words(&self) -> Vec<String> {
-        self.recovery.words()
+    /// Which may not be written, why, and what is waited for.
+    pub fn words(&self, replica: &Replica) -> Vec<String> {
+        let words = |log: &PublicKey| self.contested(log, replica).or_else(|| self.recovery.words_of(log));
+        self.logs.iter().filter_map(words).collect()
+    }
+
+    /// That one of them is contested and what settles it, which is no confirmation and no override; `None` where it is not.
+    pub fn contested(&self, log: &PublicKey, replica: &Replica) -> Option<String> {
+        let fork = replica.standing().forks().get(log).filter(|_| self.has(log) && replica.row(log).contested)?;
+        Some(format!(
+            "log {log} is contested: two branches of it exist from entry {} on, and something else than this folder wrote one of them. \
+             `comity recover` settles which branch stands",
+            fork.at()
+        ))
     }
 
     /// How recoveries ended since the start.
@@ -248,15 +259,16 @@ impl OwnLogs {
                 self.recovered.push(words);
                 continue;
             }
+            if frontier.rows.get(&log).is_some_and(|row| row.contested) {
+                continue; // only its member ends that, and is told how
+            }
             let unmet = self.fence.unmet(&log, held(replica, &log), |size| store.root_at(&log, size))?;
-            let is_contested = frontier.rows.get(&log).is_some_and(|row| row.contested);
-            let contested = is_contested.then(|| "`comity recover` settles which branch stands".to_owned());
             let unconfirmed = self.recovery.unconfirmed(&log, &members);
             let unmet = unmet.map(|doubt| match doubt {
                 Doubt::MarkAhead { mark, held } => format!("{held} of the {mark} entries that its mark names are here"),
                 other => other.to_string(),
             });
-            let waits_for: Vec<String> = unmet.into_iter().chain(contested).chain(unconfirmed).collect();
+            let waits_for: Vec<String> = unmet.into_iter().chain(unconfirmed).collect();
             if !waits_for.is_empty() {
                 self.recovery.waits_for(&log, waits_for.join("; "));
                 continue;

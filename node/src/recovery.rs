@@ -67,12 +67,7 @@ impl Recovery {
         self.logs.keys().copied().collect()
     }
 
-    /// Why, and what is waited for, a sentence for each log.
-    pub fn words(&self) -> Vec<String> {
-        self.logs.keys().filter_map(|log| self.words_of(log)).collect()
-    }
-
-    /// The same of one log, `None` where it may be written.
+    /// Why a log may not be written, and what is waited for, in a sentence; `None` where it may.
     pub fn words_of(&self, log: &PublicKey) -> Option<String> {
         let Doubted { why, waits_for, .. } = self.logs.get(log)?;
         let waits_for = if waits_for.is_empty() { "its peers are asked" } else { waits_for };

@@ -84,7 +84,12 @@ fn after_an_override_one_fork_is_proven_and_repaired_and_nothing_of_either_branc
     }
     let file = federation.note("more", "Not on a contested log.");
     let (code, words) = federation.refused(&["publish", "--data", &federation.path("FI"), &file]);
-    assert!(code == 1 && words.contains("comity recover"), "{words}");
+    assert!(code == 1 && words.contains("comity recover") && !words.contains("override"), "{words}");
+    let explained = finland.ask("/v1/explain?what=publish").1;
+    let told = [finland.status()["recovering"].to_string(), explained, finland.ask("/network").1];
+    for words in told {
+        assert!(words.contains("comity recover` settles") && !words.contains("override"), "{words}");
+    }
     wait_for_branch(&finland, last + 2);
 
     let path = federation.path("FI");
