@@ -36,6 +36,7 @@ use crate::fence::{Fence, FenceError};
 use crate::keystore::{self, KeyError, KeyName, Secrets};
 use crate::own_logs::{OwnLogs, OwnLogsError, Source};
 use crate::passphrase::{self, Passphrases};
+use crate::phone_book::{News, PhoneBook};
 use crate::policy::LocalPolicy;
 use crate::reader::Reader;
 use crate::rows::{Says, StoreError, WorkRow, fold};
@@ -196,7 +197,10 @@ pub struct Keeper {
     member: Option<MemberConfig>,
     /// Peer id and addresses of this node that are not in the phone book yet.
     place: Option<(String, Vec<String>)>,
-    learned: Vec<schema::Address>,
+    phone_book: PhoneBook,
+    /// Whether records came, or fell, that may change it.
+    is_book_stale: bool,
+    book_news: Vec<News>,
     standing: Arc<Standing>,
     frontier: Arc<Frontier>,
     ends: Arc<Ends>,
@@ -284,12 +288,15 @@ impl Keeper {
             desk: None,
             member: config.member.clone(),
             place: None,
-            learned: Vec::new(),
+            phone_book: PhoneBook::default(),
+            is_book_stale: true,
+            book_news: Vec::new(),
             policy: Arc::new(policy),
         };
         keeper.renew_ends()?;
         keeper.settle_erasures()?;
         keeper.deny_held()?;
+        keeper.renew_phone_book()?;
         keeper.take_keys(desk, secrets, writing, &mut opened.notes)?;
         Ok((keeper, config, opened.notes))
     }
@@ -369,7 +376,8 @@ impl Keeper {
             self.renew_frontier()?; // a root that was found changes a row, though nothing was kept
         }
         spoken.extend(self.own.settle_claims(&self.replica));
-        if self.own.end_recovery(&self.replica, &mut self.store, now, &self.frontier)? {
+        self.renew_phone_book()?;
+        if self.own.end_recovery(&self.replica, &mut self.store, now, &self.frontier, &self.phone_book)? {
             spoken.extend(self.open_logs()?);
         }
         if !Arc::ptr_eq(&standing, &self.standing) && !self.own.are_recovering() {
@@ -479,9 +487,9 @@ impl Keeper {
         self.place = (!addresses.is_empty() && self.desk.is_some()).then(|| (peer.to_owned(), addresses));
     }
 
-    /// Entries of the phone book that arrived since this was last asked.
-    pub fn take_learned(&mut self) -> Vec<schema::Address> {
-        std::mem::take(&mut self.learned)
+    /// What is new in the phone book since this was last asked; at first, all of it.
+    pub fn take_book_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.book_news)
     }
 
     /// Makes everything durable and ends in order.
@@ -525,7 +533,7 @@ impl Keeper {
         let override_fence = writing.is_some_and(|writing| writing.override_fence);
         self.own.check(&self.replica, &mut self.store, now_ms(), override_fence)?;
         // Nobody has confirmed anything yet; but what is waited for can be told at once.
-        self.own.end_recovery(&self.replica, &mut self.store, now_ms(), &self.frontier)?;
+        self.own.end_recovery(&self.replica, &mut self.store, now_ms(), &self.frontier, &self.phone_book)?;
         if !self.own.are_recovering() {
             self.open_logs()?;
         }
@@ -612,12 +620,7 @@ impl Keeper {
             return Ok(Vec::new());
         }
         let Some((peer, addresses)) = self.place.take() else { return Ok(Vec::new()) };
-        let reader = self.store.reader();
-        let number = reader.number(&desk)?;
-        let is_known = |(log, known): &(u32, schema::Address)| {
-            Some(*log) == number && known.peer == peer && known.addresses == addresses
-        };
-        if reader.phone_book()?.iter().any(is_known) {
+        if self.phone_book.addresses(&desk, &peer) == Some(addresses.as_slice()) {
             return Ok(Vec::new());
         }
         let salt = keystore::random::<{ limits::SALT_BYTES }>()?.to_vec();
@@ -694,7 +697,6 @@ impl Keeper {
         let appended = self.store.append(now, records)?;
         self.own.mark(records, &self.replica)?;
         self.store.apply(appended)?;
-        self.learned.extend(addresses(records));
         let governed = |record: &Record| match record {
             Record::Run(run) => self.replica.log(run.log()).is_some_and(|log| log.purpose() == Purpose::Governance),
             Record::Body { .. } | Record::Erasure(_) => false,
@@ -702,8 +704,19 @@ impl Keeper {
         };
         if records.iter().any(governed) {
             self.standing = Arc::new(self.replica.standing().clone());
+            self.is_book_stale = true;
         }
+        self.is_book_stale |= records.iter().any(names_a_node);
         self.renew_frontier()
+    }
+
+    fn renew_phone_book(&mut self) -> Result<(), KeeperError> {
+        if std::mem::take(&mut self.is_book_stale) {
+            let book = PhoneBook::read(&self.store.reader(), &self.standing, &self.frontier)?;
+            self.book_news.extend(book.news(&self.phone_book));
+            self.phone_book = book;
+        }
+        Ok(())
     }
 
     fn renew_frontier(&mut self) -> Result<(), KeeperError> {
@@ -719,6 +732,7 @@ impl Keeper {
         if ends != *self.ends {
             self.beyond = self.store.reader().beyond(&ends)?;
             self.ends = Arc::new(ends);
+            self.is_book_stale = true;
         }
         Ok(())
     }
@@ -729,15 +743,12 @@ fn seen(store: &Store, federation: &Digest, look: Look) -> Result<Sight, StoreEr
     look.at(&store.reader().archive(*federation))
 }
 
-fn addresses(records: &[Record]) -> impl Iterator<Item = schema::Address> {
-    let runs = records.iter().filter_map(|record| match record {
-        Record::Run(run) => Some(run.leaves()),
-        _ => None,
-    });
-    runs.flatten().filter_map(|leaf| {
-        let body = leaf.body.as_ref().filter(|_| leaf.entry.kind() == Kind::Address as u32)?;
-        schema::Address::decode(body.bytes.as_slice()).ok()
-    })
+/// Whether a record may say where a node is.
+fn names_a_node(record: &Record) -> bool {
+    match record {
+        Record::Run(run) => run.leaves().iter().any(|leaf| leaf.entry.kind() == Kind::Address as u32),
+        _ => false,
+    }
 }
 
 fn salted(mut publication: schema::Publication) -> Result<Vec<u8>, PublishError> {

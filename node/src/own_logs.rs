@@ -22,7 +22,8 @@ use thiserror::Error;
 use crate::claims::Claims;
 use crate::conduct::uptime_ms;
 use crate::fence::{Doubt, Fence, FenceError, Verdict};
-use crate::recovery::{OtherMembers, Recovery};
+use crate::phone_book::PhoneBook;
+use crate::recovery::Recovery;
 use crate::rows::StoreError;
 use crate::store::Store;
 
@@ -244,11 +245,13 @@ impl OwnLogs {
         store: &mut Store,
         now_ms: u64,
         frontier: &Frontier,
+        book: &PhoneBook,
     ) -> Result<bool, OwnLogsError> {
         if self.recovery.is_over() || self.claim(replica).is_some() || !self.recovery.take_news() {
             return Ok(false);
         }
-        let members = self.other_members(store)?;
+        let mut members = book.members();
+        members.retain(|code, _| self.member.as_ref() != Some(code));
         self.recovery.forget_strangers(&members);
         for log in self.recovery.logs() {
             if replica.cut(&log).is_some() {
@@ -339,18 +342,6 @@ impl OwnLogs {
             None => !ours.rows.contains_key(log), // no record made the key known to either
         };
         self.recovery.logs().into_iter().filter(fits).collect()
-    }
-
-    fn other_members(&self, store: &Store) -> Result<OtherMembers, StoreError> {
-        let reader = store.reader();
-        let mut members = OtherMembers::new();
-        for (log, address) in reader.phone_book()? {
-            let Some(owner) = reader.owner(log)? else { continue };
-            if self.member.as_ref() != Some(&owner.open.member) {
-                members.entry(owner.open.member).or_default().insert(address.peer);
-            }
-        }
-        Ok(members)
     }
 }
 

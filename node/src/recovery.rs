@@ -13,7 +13,7 @@ use proto::session::Peer;
 /// Members whose nodes have to confirm, at most: in a federation of any size, three that agree.
 const CONFIRMATIONS_MAX: usize = 3;
 
-/// The other members that have a node in the phone book: code, and the peer ids in the member's own address entries.
+/// The other members that have a node in the phone book: code, and the peer ids in those of the member's address entries that count.
 pub type OtherMembers = BTreeMap<String, BTreeSet<String>>;
 
 /// The logs that are recovering, and what peers showed of them.

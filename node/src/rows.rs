@@ -17,7 +17,7 @@ use crate::engine::{Batch, EngineError};
 use crate::segments::{Location, SegmentError};
 
 /// Version of the engine's layout. Another one is rebuilt from the segments; a newer one is refused.
-pub(crate) const SCHEMA: u32 = 4;
+pub(crate) const SCHEMA: u32 = 5;
 /// Leaves of one row: sled's cost is by the row, and a row must stay far below what it keeps in one piece.
 pub(crate) const LEAVES_PER_ROW: u64 = 32;
 /// Bytes of a leaf: its digest and two locations.
@@ -64,7 +64,7 @@ pub(crate) mod table {
     pub const ARRIVALS: u8 = 5;
     /// `CODE/slug`, 0, 1 (version) or 2 (withdrawal), digest -> see `WorkRow`.
     pub const WORKS: u8 = 6;
-    /// n, peer id -> body of the newest address entry.
+    /// n, digest of a peer id, index -> body of an address entry.
     pub const ADDRESSES: u8 = 8;
     /// n, index: a body that is wanted.
     pub const WANTS: u8 = 7;
@@ -258,6 +258,11 @@ pub(crate) fn node_key(log: u32, level: u8, index: u64) -> [u8; 13] {
 /// Of one entry, on whichever branch of its log.
 pub(crate) fn entry_key(log: &PublicKey, index: u64, digest: &Digest) -> Vec<u8> {
     [log.as_bytes().as_slice(), &index.to_be_bytes(), digest.as_bytes()].concat()
+}
+
+/// Where a node's place is, as an entry of a log says.
+pub(crate) fn address_key(log: u32, peer: &str, index: u64) -> Vec<u8> {
+    [log.to_be_bytes().as_slice(), Digest::of(peer.as_bytes()).as_bytes(), &index.to_be_bytes()].concat()
 }
 
 /// Where a leaf's row is.

@@ -35,8 +35,8 @@ use crate::erasure;
 use crate::frame::{self, Damage, place, unplace};
 use crate::reader::Reader;
 use crate::rows::{
-    Arrivals, LEAVES_PER_ROW, Leaf, LogHead, SCHEMA, StoreError, WorkRow, array, leaf_key, leaves_key, node_key,
-    prefix, stands, table,
+    Arrivals, LEAVES_PER_ROW, Leaf, LogHead, SCHEMA, StoreError, WorkRow, address_key, array, leaf_key, leaves_key,
+    node_key, prefix, stands, table,
 };
 use crate::segments::{Cursor, FRAME_HEADER, Frame, Location, Replayed, SEGMENT_BYTES_MAX, SegmentError, Segments};
 
@@ -617,8 +617,7 @@ impl Store {
             if let Ok(address) = schema::Address::decode(bytes)
                 && bytes.len() <= ADDRESS_BODY_BYTES_MAX
             {
-                let key = [log.to_be_bytes().as_slice(), address.peer.as_bytes()].concat();
-                batch.put(table::ADDRESSES, &key, bytes);
+                batch.put(table::ADDRESSES, &address_key(log, &address.peer, entry.index()), bytes);
             }
             return Ok(());
         }

@@ -181,6 +181,14 @@ fn a_thief_of_a_desk_key_contests_a_log_until_its_member_cuts_it() {
         assert_eq!((node.found("true"), node.ask("/v1/documents/FI/false").0), (1, 404), "{}", node.name);
     }
 
+    // A desk that was cut names no node any more, whatever stands of its log.
+    let of_finland = |node: &Node| {
+        let peers = kenya.get("/v1/peers");
+        let is_it = |peer: &&Value| peer["peer_id"] == node.peer_id.as_str();
+        peers["peers"].as_array().unwrap().iter().find(is_it).map(|peer| peer["member"].clone())
+    };
+    assert_eq!(of_finland(&finland), Some(Value::Null));
+
     // Set aside is not gone: Kenya's operator erases a work that is on that branch alone, and its author every text of its own.
     let kept = federation.folder("KE-LC01");
     assert!(holds(&kept, &forged) && holds(&kept, &distorted));
@@ -189,7 +197,7 @@ fn a_thief_of_a_desk_key_contests_a_log_until_its_member_cuts_it() {
     assert_eq!((erased.as_str(), holds(&kept, &forged)), ("FI/false@1\n", false));
     finland.stop();
     let finland = federation.start("FI", &[&kenya, &uruguay]);
-    wait_until("the new desk may write", || finland.status()["recovering"] == Value::Null);
+    wait_until("the new desk names its node", || of_finland(&finland) == Some(Value::from("FI")));
     let path = federation.path("FI");
     federation.done(&["withdraw", "FI/true", "--erase", "--yes", "--reason", "names a witness", "--data", &path]);
     wait_for_documents(&[&finland, &kenya, &uruguay], 1);

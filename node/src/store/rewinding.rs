@@ -10,13 +10,14 @@ use proto::digest::Digest;
 use proto::fork::Fork;
 use proto::key::PublicKey;
 use proto::rewind::Rewind;
-use proto::schema;
+use proto::schema::{self, Kind};
 use proto::tree;
 
 use super::Store;
 use crate::engine::Batch;
 use crate::rows::{
-    Arrivals, LEAF_BYTES, LEAVES_PER_ROW, LogHead, StoreError, entry_key, leaf_key, leaves_key, node_key, stands, table,
+    Arrivals, LEAF_BYTES, LEAVES_PER_ROW, LogHead, StoreError, address_key, entry_key, leaf_key, leaves_key, node_key,
+    stands, table,
 };
 use crate::segments::Location;
 
@@ -72,6 +73,11 @@ impl Store {
                 // Its record still tells that it is gone; counted is what is held.
                 self.counts.erased = self.counts.erased.saturating_sub(1);
             }
+            if kept.entry.kind() == Kind::Address as u32
+                && let Some(address) = kept.body.and_then(|body| schema::Address::decode(body.as_slice()).ok())
+            {
+                batch.remove(table::ADDRESSES, &address_key(number, &address.peer, index));
+            }
             batch.remove(table::WANTS, &leaf_key(number, index));
             batch.remove(table::ERASING, &leaf_key(number, index));
         }
@@ -89,9 +95,6 @@ impl Store {
             None => {
                 batch.remove(table::LOGS, log.as_bytes());
                 batch.remove(table::HEADS, &number.to_be_bytes());
-                for (key, _) in self.reader.engine.scan_prefix(table::ADDRESSES, &number.to_be_bytes(), usize::MAX)? {
-                    batch.remove(table::ADDRESSES, &key);
-                }
                 self.heads.remove(&log);
             }
         }
