@@ -200,17 +200,18 @@ fn card(reader: &Reader, work: &str, rows: &[WorkRow], read: Option<Read>) -> Re
     }))
 }
 
-/// Keeps the index beside a running node, on a thread of its own, until the node ends.
+/// Keeps the index beside a running node, on a thread of its own, until the node ends. `view` is what the index was opened for: what
+/// changed since then is followed first.
 pub fn spawn(
     reader: Reader,
     mut index: Index,
     mut cursor: u64,
+    mut view: View,
     mut changes: watch::Receiver<View>,
     troubles: Arc<Mutex<Vec<String>>>,
 ) -> std::io::Result<JoinHandle<()>> {
     let mut follow = move || -> Result<(), IndexerError> {
         let (mut committed, mut last) = (cursor, Instant::now());
-        let mut view = changes.borrow().clone();
         let mut has_moved = false;
         loop {
             let now = changes.borrow_and_update().clone();
