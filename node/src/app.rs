@@ -22,6 +22,7 @@ use crate::membership;
 use crate::name::Name;
 use crate::network::NetworkStatus;
 use crate::node::Node;
+use crate::phone_book::PhoneBook;
 use crate::views;
 
 /// Requests answered at once; more wait in their callers.
@@ -192,10 +193,9 @@ impl App {
         let NetworkStatus { connected, limited, .. } = self.node.network();
         self.ask(move |library| {
             let mut members = HashMap::new();
-            for (log, address) in library.reader.phone_book()? {
-                if let Some(owner) = library.reader.owner(log)? {
-                    members.insert(address.peer, owner.open.member);
-                }
+            let book = PhoneBook::read(&library.reader, &library.view.standing, &library.view.frontier)?;
+            for (code, nodes) in book.members() {
+                members.extend(nodes.into_iter().map(|peer| (peer, code.clone())));
             }
             let peers = connected.keys().map(|peer| {
                 let state = library.view.peers.get(peer).cloned().unwrap_or_default();
@@ -300,7 +300,7 @@ impl From<PublishError> for Problem {
     fn from(error: PublishError) -> Problem {
         let status = match &error {
             PublishError::NoDesk => StatusCode::FORBIDDEN,
-            PublishError::Recovering(_) | PublishError::Asking(_) => StatusCode::CONFLICT,
+            PublishError::Recovering(_) | PublishError::Contested(_) | PublishError::Asking(_) => StatusCode::CONFLICT,
             PublishError::NoWork(_) | PublishError::NotHeld(_) => StatusCode::NOT_FOUND,
             PublishError::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
             PublishError::Twice(_) | PublishError::TooLong { .. } => StatusCode::UNPROCESSABLE_ENTITY,

@@ -84,7 +84,8 @@ pub fn step(reader: &Reader, index: &mut Index, cursor: u64, scope: Scope<'_>) -
         }
         let Some((key, member)) = owner else { continue };
         let Some(body) = kept.body.as_deref() else {
-            let erased = readable(reader.erased(&key, *place))?.and_then(|erased| erased.record.erasure.work);
+            let erased = readable(reader.erased(&key, *place, &kept.entry.digest()))?;
+            let erased = erased.and_then(|erased| erased.record.erasure.work);
             if let Some(work) = erased.map(|was| format!("{member}/{}", was.slug)) {
                 index.erase(&work);
                 // A version that still stands may be held.
@@ -199,17 +200,18 @@ fn card(reader: &Reader, work: &str, rows: &[WorkRow], read: Option<Read>) -> Re
     }))
 }
 
-/// Keeps the index beside a running node, on a thread of its own, until the node ends.
+/// Keeps the index beside a running node, on a thread of its own, until the node ends. `view` is what the index was opened for: what
+/// changed since then is followed first.
 pub fn spawn(
     reader: Reader,
     mut index: Index,
     mut cursor: u64,
+    mut view: View,
     mut changes: watch::Receiver<View>,
     troubles: Arc<Mutex<Vec<String>>>,
 ) -> std::io::Result<JoinHandle<()>> {
     let mut follow = move || -> Result<(), IndexerError> {
         let (mut committed, mut last) = (cursor, Instant::now());
-        let mut view = changes.borrow().clone();
         let mut has_moved = false;
         loop {
             let now = changes.borrow_and_update().clone();

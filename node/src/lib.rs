@@ -37,6 +37,7 @@ pub mod network;
 pub mod node;
 pub mod own_logs;
 pub mod passphrase;
+pub mod phone_book;
 pub mod policy;
 pub mod proof_file;
 pub mod query;

@@ -200,7 +200,8 @@ impl Library {
     /// Why the body of a version is not here.
     fn without_body(&self, work: &str, row: &WorkRow) -> Result<LibraryError, LibraryError> {
         let (owner, (version, _)) = (self.reader.owner(row.log)?, version_of(row));
-        let erased = owner.as_ref().map(|owner| self.reader.erased(&owner.log, row.index)).transpose()?.flatten();
+        let erased =
+            owner.as_ref().map(|owner| self.reader.erased(&owner.log, row.index, &row.digest)).transpose()?.flatten();
         let Some((owner, erased)) = owner.zip(erased) else { return Ok(LibraryError::NoBody(work.to_owned())) };
         let place = format!("entry {} of log {}, digest {}", row.index + 1, owner.log, row.digest);
         let (work, words) = (format!("{work}@{version}"), words(&erased));
@@ -387,7 +388,7 @@ impl Library {
 
     fn erased_words(&self, row: &WorkRow) -> Result<Option<String>, LibraryError> {
         let Some(owner) = self.reader.owner(row.log)? else { return Ok(None) };
-        Ok(self.reader.erased(&owner.log, row.index)?.as_ref().map(words))
+        Ok(self.reader.erased(&owner.log, row.index, &row.digest)?.as_ref().map(words))
     }
 
     fn provenance(&self, row: &WorkRow, kept: &Kept) -> Result<views::Provenance, LibraryError> {

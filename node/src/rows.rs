@@ -17,7 +17,7 @@ use crate::engine::{Batch, EngineError};
 use crate::segments::{Location, SegmentError};
 
 /// Version of the engine's layout. Another one is rebuilt from the segments; a newer one is refused.
-pub(crate) const SCHEMA: u32 = 3;
+pub(crate) const SCHEMA: u32 = 5;
 /// Leaves of one row: sled's cost is by the row, and a row must stay far below what it keeps in one piece.
 pub(crate) const LEAVES_PER_ROW: u64 = 32;
 /// Bytes of a leaf: its digest and two locations.
@@ -64,11 +64,11 @@ pub(crate) mod table {
     pub const ARRIVALS: u8 = 5;
     /// `CODE/slug`, 0, 1 (version) or 2 (withdrawal), digest -> see `WorkRow`.
     pub const WORKS: u8 = 6;
-    /// n, peer id -> body of the newest address entry.
+    /// n, digest of a peer id, index -> body of an address entry.
     pub const ADDRESSES: u8 = 8;
     /// n, index: a body that is wanted.
     pub const WANTS: u8 = 7;
-    /// Log key, index: a body that was erased or is denied -> where the record of that is.
+    /// Log key, index, digest of an entry whose body was erased or is denied -> where the record of that is.
     pub const ERASED: u8 = 9;
     /// n, index: a withdrawal that erases.
     pub const ERASING: u8 = 10;
@@ -76,7 +76,7 @@ pub(crate) mod table {
     pub const EDITIONS: u8 = 11;
     /// Log key -> where the proof of its fork is that has the smallest index.
     pub const FORKS: u8 = 12;
-    /// Log key, index, digest of an entry that was set aside -> where it and its body are.
+    /// Log key, index, digest of an entry that was set aside -> see `Leaf`.
     pub const ASIDE: u8 = 13;
 }
 
@@ -255,8 +255,14 @@ pub(crate) fn node_key(log: u32, level: u8, index: u64) -> [u8; 13] {
     key
 }
 
-pub(crate) fn erased_key(log: &PublicKey, index: u64) -> Vec<u8> {
-    [log.as_bytes().as_slice(), &index.to_be_bytes()].concat()
+/// Of one entry, on whichever branch of its log.
+pub(crate) fn entry_key(log: &PublicKey, index: u64, digest: &Digest) -> Vec<u8> {
+    [log.as_bytes().as_slice(), &index.to_be_bytes(), digest.as_bytes()].concat()
+}
+
+/// Where a node's place is, as an entry of a log says.
+pub(crate) fn address_key(log: u32, peer: &str, index: u64) -> Vec<u8> {
+    [log.to_be_bytes().as_slice(), Digest::of(peer.as_bytes()).as_bytes(), &index.to_be_bytes()].concat()
 }
 
 /// Where a leaf's row is.
@@ -299,7 +305,12 @@ impl Leaf {
         }
     }
 
-    fn to_bytes(self) -> [u8; LEAF_BYTES] {
+    /// By itself, as it is kept of an entry that was set aside.
+    pub(crate) fn read(bytes: &[u8]) -> Option<Leaf> {
+        Leaf::of(bytes, 0)
+    }
+
+    pub(crate) fn to_bytes(self) -> [u8; LEAF_BYTES] {
         let mut bytes = [0; LEAF_BYTES];
         bytes[..32].copy_from_slice(self.digest.as_bytes());
         bytes[32..44].copy_from_slice(&self.entry.to_bytes());

@@ -35,8 +35,8 @@ use crate::erasure;
 use crate::frame::{self, Damage, place, unplace};
 use crate::reader::Reader;
 use crate::rows::{
-    Arrivals, LEAVES_PER_ROW, Leaf, LogHead, SCHEMA, StoreError, WorkRow, array, leaf_key, leaves_key, node_key,
-    prefix, stands, table,
+    Arrivals, LEAVES_PER_ROW, Leaf, LogHead, SCHEMA, StoreError, WorkRow, address_key, array, leaf_key, leaves_key,
+    node_key, prefix, stands, table,
 };
 use crate::segments::{Cursor, FRAME_HEADER, Frame, Location, Replayed, SEGMENT_BYTES_MAX, SegmentError, Segments};
 
@@ -215,6 +215,11 @@ impl Store {
         let held = self.heads.iter().map(|(log, head)| (*log, head.tree.size(), aside(log)));
         let gone = self.aside.iter().filter(|(log, _)| !self.heads.contains_key(*log));
         Ends::of(frontier, held.chain(gone.map(|(log, aside)| (*log, 0, *aside))))
+    }
+
+    /// Whether entries of any log were set aside.
+    pub fn has_aside(&self) -> bool {
+        !self.aside.is_empty()
     }
 
     /// Every edition that was kept, by number: none before the one it follows.
@@ -538,12 +543,12 @@ impl Store {
                     _ => arrived.push(Arrivals { first: placed.arrival, log: number, index, count: 1 }),
                 }
                 match &placed.body {
-                    None => match self.reader.erased(&log, index)?.map(|erased| erased.record.erasure) {
+                    None => match self.reader.erased(&log, index, &digest)?.map(|erased| erased.record.erasure) {
                         // Damage took the entry, and it came again.
-                        Some(erasure) if erasure.entry == digest => {
+                        Some(erasure) => {
                             self.catalogue_erased(&mut batch, number, &head.open.member, entry, &erasure)?;
                         }
-                        _ => batch.put(table::WANTS, &leaf_key(number, index), &[]),
+                        None => batch.put(table::WANTS, &leaf_key(number, index), &[]),
                     },
                     Some((_, bytes)) => self.catalogue(&mut batch, number, &head.open, entry, bytes)?,
                 }
@@ -584,7 +589,7 @@ impl Store {
         let leaf = Leaf::of(&row, index).ok_or(StoreError::Damaged(table::LEAVES))?;
         Leaf { body: Some(at), ..leaf }.replace(&mut row, index);
         let mut batch = Batch::default();
-        if !self.comes_again(&mut batch, log, index)? {
+        if !self.comes_again(&mut batch, log, index, &leaf.digest)? {
             return Ok(());
         }
         batch.put(table::LEAVES, &key, &row);
@@ -612,8 +617,7 @@ impl Store {
             if let Ok(address) = schema::Address::decode(bytes)
                 && bytes.len() <= ADDRESS_BODY_BYTES_MAX
             {
-                let key = [log.to_be_bytes().as_slice(), address.peer.as_bytes()].concat();
-                batch.put(table::ADDRESSES, &key, bytes);
+                batch.put(table::ADDRESSES, &address_key(log, &address.peer, entry.index()), bytes);
             }
             return Ok(());
         }
