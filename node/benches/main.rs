@@ -15,6 +15,7 @@ mod live;
 mod search;
 mod stage;
 mod table;
+mod voices;
 
 use stage::Stage;
 use table::Table;

@@ -6,6 +6,7 @@
 mod backup;
 mod charter;
 mod check;
+mod compare;
 mod demo;
 mod edition;
 mod invite;
@@ -86,6 +87,8 @@ enum Command {
     Recover(recover::Recover),
     /// Search everything that is held here
     Search(read::Search),
+    /// Put what a search finds beside each other: jurisdictions as rows, fields as columns
+    Compare(compare::Compare),
     /// Show a document and who signed it
     Show(read::Show),
     /// List all versions of a work
@@ -171,6 +174,7 @@ pub fn main() -> ExitCode {
         Command::Withdraw(withdraw) => withdraw.run(),
         Command::Erase(erase) => erase.run(),
         Command::Search(search) => search.run(),
+        Command::Compare(compare) => compare.run(),
         Command::Show(show) => show.show(),
         Command::History(show) => show.history(),
         Command::Proof(proof) => proof.run(),

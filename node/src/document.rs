@@ -246,7 +246,7 @@ impl Check<'_> {
             let what = format!("`{}` is no jurisdiction; write KR, US-CO, EU, COE or UN", front.jurisdiction);
             self.error(self.line("jurisdiction", ""), what);
         }
-        let topics: Vec<&str> = words::TOPICS.iter().map(|(slug, _, _)| *slug).collect();
+        let topics: Vec<&str> = words::TOPICS.iter().map(|(slug, _)| *slug).collect();
         self.all_words("topics", &front.topics, &topics);
         self.date("valid_as_of", &front.valid_as_of);
         for source in &front.sources {

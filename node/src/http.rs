@@ -22,6 +22,7 @@ use utoipa_axum::routes;
 
 use crate::acts::{self, Act, ActError, Held};
 use crate::app::{App, Problem, SearchParams, name};
+use crate::compare;
 use crate::document;
 use crate::explain::Explainer;
 use crate::keeper::now_ms;
@@ -74,6 +75,7 @@ pub fn router(app: App) -> axum::Router {
         .routes(routes!(submit))
         .routes(routes!(recovery))
         .routes(routes!(publish_again))
+        .merge(compare::routes())
         .split_for_parts();
     let description = Arc::new(description.to_pretty_json().unwrap_or_default());
     router
@@ -141,8 +143,12 @@ async fn members(State(app): State<App>) -> Result<Json<Vec<views::Member>>, Pro
 
 /// Works that match, best first, with counts to narrow by.
 #[utoipa::path(get, path = "/v1/search", params(SearchParams), responses((status = 200, body = views::Search)))]
-async fn search(State(app): State<App>, Query(params): Query<SearchParams>) -> Result<Json<views::Search>, Problem> {
-    params.ask(&app).await.map(Json)
+async fn search(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Query(params): Query<SearchParams>,
+) -> Result<Json<views::Search>, Problem> {
+    params.with_languages(&headers).ask(&app).await.map(Json)
 }
 
 /// One version of a work: `slug`, `slug@2` or `slug@2~1a2b3c4d`.

@@ -16,14 +16,15 @@ use thiserror::Error;
 
 use crate::again;
 use crate::front_matter::FrontMatter;
-use crate::index::{Filters, IndexError, Searcher};
+use crate::index::{IndexError, Question, Searcher};
 use crate::keeper::View;
 use crate::markdown;
 use crate::name::Name;
 use crate::policy;
+use crate::preference;
 use crate::reader::{Erased, Kept, Reader};
 use crate::rows::{Owner, Says, StoreError, WorkRow, fold};
-use crate::text;
+use crate::snippet;
 use crate::time;
 use crate::views;
 use crate::vocabulary;
@@ -83,21 +84,34 @@ pub struct Library {
 }
 
 impl Library {
-    /// Works that match a query.
-    pub fn search(
-        &self,
-        query: &str,
-        filters: &Filters,
-        limit: usize,
-        offset: usize,
-    ) -> Result<views::Search, LibraryError> {
-        let found = self.searcher.search(query, filters, limit, offset)?;
+    /// Works that match, with their titles in the reader's language where there is a translation.
+    pub fn search(&self, question: &Question) -> Result<views::Search, LibraryError> {
+        let found = self.searcher.search(question)?;
         let mut hits = Vec::with_capacity(found.works.len());
         for work in &found.works {
-            hits.extend(self.hit(work, &found.terms)?);
+            if let Some(hit) = self.hit(work, &found.terms)? {
+                let display = self.display(&hit, &question.languages)?;
+                hits.push(views::Hit { display, ..hit });
+            }
         }
         let counts = found.counts.into_iter().map(|(field, values)| (field.to_owned(), values)).collect();
-        Ok(views::Search { total: found.total, hits, counts })
+        Ok(views::Search { total: found.total, hits, counts, notes: found.notes })
+    }
+
+    /// The title of a work's translation, where it comes closer to what a reader wants than the original does.
+    fn display(&self, hit: &views::Hit, wanted: &[String]) -> Result<Option<views::Display>, LibraryError> {
+        let is_best = |tag: &str| wanted.first().is_none_or(|best| best.eq_ignore_ascii_case(tag));
+        if is_best(&hit.language) {
+            return Ok(None);
+        }
+        let translations = self.searcher.translations(&hit.work)?;
+        let there = translations.iter().map(|(language, _)| language.as_str()).chain([hit.language.as_str()]);
+        let Some(language) = preference::closest(wanted, there) else { return Ok(None) };
+        let Some((_, work)) = translations.iter().find(|(one, _)| one == language && language != hit.language) else {
+            return Ok(None);
+        };
+        let translation = self.hit(work, &[])?;
+        Ok(translation.map(|hit| views::Display { title: hit.title, language: hit.language, work: hit.work }))
     }
 
     /// One version of a work; the current one unless a version is named.
@@ -337,9 +351,10 @@ impl Library {
         Ok(Some(views::Hit {
             work: work.to_owned(),
             version,
-            snippet: text::snippet(&shown_text(&front, &publication.text), &front.language, terms),
+            snippet: snippet::snippet(&shown_text(&front, &publication.text), &front.language, terms),
             kind: front.kind,
             title: front.title,
+            display: None,
             language: front.language,
             jurisdiction: front.jurisdiction,
             member: work.split('/').next().unwrap_or_default().to_owned(),

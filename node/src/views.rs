@@ -205,6 +205,9 @@ pub struct Hit {
     pub version: u32,
     /// Its title.
     pub title: String,
+    /// The same in the reader's language, where a translation comes closer to it than the original.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub display: Option<Display>,
     /// Its kind.
     pub kind: String,
     /// The language of its text.
@@ -234,6 +237,20 @@ pub struct Search {
     pub hits: Vec<Hit>,
     /// Field -> value -> works that match.
     pub counts: BTreeMap<String, BTreeMap<String, u64>>,
+    /// What of the query was ignored, or taken otherwise than it may have been meant.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub notes: Vec<String>,
+}
+
+/// A title in the reader's language, from a translation.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Display {
+    /// The title.
+    pub title: String,
+    /// Its language.
+    pub language: String,
+    /// The translation, `CODE/slug`.
+    pub work: String,
 }
 
 /// Who signed an entry, and where it stands.

@@ -1,65 +1,66 @@
-//! The words a document may use where readers want to filter and compare: kinds, topics, statuses and the other closed lists.
+//! The words a document may use where readers want to filter and compare: kinds, topics, statuses and the other closed lists. What
+//! people call them is in `labels.rs`.
 //!
 //! Checked when publishing, never when receiving. A word may be added here, never renamed: it stands in signed records.
 
 use proto::schema::Kind;
 
-/// Kinds of publication: slug, number, label.
-pub const KINDS: &[(&str, Kind, &str)] = &[
-    ("law-summary", Kind::LawSummary, "Law summary"),
-    ("good-practice", Kind::GoodPractice, "Good practice"),
-    ("request", Kind::Request, "Request"),
-    ("reply", Kind::Reply, "Reply"),
-    ("synthesis", Kind::Synthesis, "Synthesis"),
-    ("training", Kind::Training, "Training programme"),
-    ("body", Kind::Body, "Specialised body"),
-    ("dialogue", Kind::Dialogue, "Policy dialogue"),
-    ("solution", Kind::Solution, "Reusable solution"),
-    ("action", Kind::Action, "Parliamentary action"),
-    ("translation", Kind::Translation, "Translation"),
-    ("adoption", Kind::Adoption, "Adoption report"),
-    ("correction", Kind::Correction, "Correction"),
-    ("withdrawal", Kind::Withdrawal, "Withdrawal"),
+/// Kinds of publication: slug and number.
+pub const KINDS: &[(&str, Kind)] = &[
+    ("law-summary", Kind::LawSummary),
+    ("good-practice", Kind::GoodPractice),
+    ("request", Kind::Request),
+    ("reply", Kind::Reply),
+    ("synthesis", Kind::Synthesis),
+    ("training", Kind::Training),
+    ("body", Kind::Body),
+    ("dialogue", Kind::Dialogue),
+    ("solution", Kind::Solution),
+    ("action", Kind::Action),
+    ("translation", Kind::Translation),
+    ("adoption", Kind::Adoption),
+    ("correction", Kind::Correction),
+    ("withdrawal", Kind::Withdrawal),
 ];
 
-/// Topics: slug, label, and the clauses of the resolution they stand for (`p`: its preamble).
-pub const TOPICS: &[(&str, &str, &str)] = &[
-    ("intl-cooperation", "International cooperation", "1 25"),
-    ("digital-divide", "Digital divide", "2 1"),
-    ("global-south-inclusion", "Inclusion of the Global South", "3"),
-    ("legal-frameworks", "Legal frameworks", "4 5"),
-    ("transparency-accountability", "Transparency and accountability", "5 22"),
-    ("redress-liability", "Redress and liability", "5"),
-    ("legislative-review", "Review of legislation", "6"),
-    ("state-sovereignty", "State sovereignty", "6"),
-    ("gender-based-violence", "Gender-based violence", "7 10"),
-    ("women-in-stem", "Women in science and technology", "8"),
-    ("bias-discrimination", "Bias and discrimination", "9"),
-    ("deepfakes-intimate-images", "Deepfakes and intimate images", "10"),
-    ("hate-speech-incitement", "Hate speech and incitement", "10 7"),
-    ("content-provenance", "Provenance of content", "11"),
-    ("privacy-data-protection", "Privacy and data protection", "11 18 23"),
-    ("linguistic-cultural-diversity", "Linguistic and cultural diversity", "12"),
-    ("debate-adaptive-policy", "Debate and adaptive policy", "13"),
-    ("capacity-training", "Capacity and training", "14a 17"),
-    ("specialized-bodies", "Specialised bodies", "14b"),
-    ("policy-dialogue", "Policy dialogue", "14c"),
-    ("knowledge-platforms", "Knowledge platforms", "14d"),
-    ("parliament-own-use", "Parliament's own use", "14d 25"),
-    ("labour-market", "Labour market", "15"),
-    ("public-awareness", "Public awareness", "16"),
-    ("ai-literacy-education", "AI literacy and education", "17"),
-    ("surveillance-biometrics", "Surveillance and biometrics", "18"),
-    ("data-model-openness", "Openness of data and models", "19"),
-    ("independent-research", "Independent research", "20"),
-    ("sustainable-rd", "Sustainable research and development", "21"),
-    ("corporate-disclosure", "Corporate disclosure", "22"),
-    ("ai-cybersecurity", "AI and cybersecurity", "23"),
-    ("multilateral-processes", "Multilateral processes", "24"),
-    ("disinformation-elections", "Disinformation and elections", "p"),
-    ("children", "Children", "p"),
-    ("disability-inclusion", "Inclusion of persons with disabilities", "p"),
-    ("big-tech-influence", "Influence of large technology companies", "p"),
+/// Topics: slug, and the clauses of the resolution they stand for (`p`: its preamble).
+pub const TOPICS: &[(&str, &str)] = &[
+    ("intl-cooperation", "1 25"),
+    ("digital-divide", "2 1"),
+    ("global-south-inclusion", "3"),
+    ("legal-frameworks", "4 5"),
+    ("transparency-accountability", "5 22"),
+    ("redress-liability", "5"),
+    ("legislative-review", "6"),
+    ("state-sovereignty", "6"),
+    ("gender-based-violence", "7 10"),
+    ("women-in-stem", "8"),
+    ("bias-discrimination", "9"),
+    ("deepfakes-intimate-images", "10"),
+    ("hate-speech-incitement", "10 7"),
+    ("content-provenance", "11"),
+    ("privacy-data-protection", "11 18 23"),
+    ("linguistic-cultural-diversity", "12"),
+    ("debate-adaptive-policy", "13"),
+    ("capacity-training", "14a 17"),
+    ("specialized-bodies", "14b"),
+    ("policy-dialogue", "14c"),
+    ("knowledge-platforms", "14d"),
+    ("parliament-own-use", "14d 25"),
+    ("labour-market", "15"),
+    ("public-awareness", "16"),
+    ("ai-literacy-education", "17"),
+    ("surveillance-biometrics", "18"),
+    ("data-model-openness", "19"),
+    ("independent-research", "20"),
+    ("sustainable-rd", "21"),
+    ("corporate-disclosure", "22"),
+    ("ai-cybersecurity", "23"),
+    ("multilateral-processes", "24"),
+    ("disinformation-elections", "p"),
+    ("children", "p"),
+    ("disability-inclusion", "p"),
+    ("big-tech-influence", "p"),
 ];
 
 /// Legal statuses, each with what it means.
@@ -150,22 +151,12 @@ pub const ASSISTANCE: &[&str] = &["none", "assisted-reviewed", "generated-review
 
 /// The kind of a slug.
 pub fn kind(slug: &str) -> Option<Kind> {
-    KINDS.iter().find(|(name, _, _)| *name == slug).map(|(_, kind, _)| *kind)
+    KINDS.iter().find(|(name, _)| *name == slug).map(|(_, kind)| *kind)
 }
 
 /// The slug of a kind's number; that of a newer Comity is `unknown`.
 pub fn kind_slug(number: u32) -> &'static str {
-    KINDS.iter().find(|(_, kind, _)| *kind as u32 == number).map_or("unknown", |(name, _, _)| name)
-}
-
-/// What people call a kind.
-pub fn kind_label(slug: &str) -> &str {
-    KINDS.iter().find(|(name, _, _)| *name == slug).map_or(slug, |(_, _, label)| label)
-}
-
-/// What people call a topic.
-pub fn topic_label(slug: &str) -> &str {
-    TOPICS.iter().find(|(name, _, _)| *name == slug).map_or(slug, |(_, label, _)| label)
+    KINDS.iter().find(|(_, kind)| *kind as u32 == number).map_or("unknown", |(name, _)| name)
 }
 
 /// What a legal status means, in one sentence.

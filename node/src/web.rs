@@ -3,15 +3,16 @@
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
 use crate::app::{self, App, Problem, SearchParams};
 use crate::client::percent;
 use crate::front_matter::FrontMatter;
-use crate::index::OFFSET_MAX;
+use crate::index::{OFFSET_MAX, Question};
 use crate::jurisdictions;
+use crate::labels;
 use crate::library::Library;
 use crate::markdown;
 use crate::time::{day, minute};
@@ -20,6 +21,8 @@ use crate::vocabulary as words;
 
 /// Hits of one page.
 const PAGE: usize = 20;
+/// The language of the pages.
+const LANGUAGE: &str = "en";
 /// Values shown of one group of counts.
 const GROUP_MAX: usize = 12;
 /// What a browser may load and run for our pages: our style sheet, and nothing else.
@@ -59,6 +62,7 @@ struct SearchPage {
     query: String,
     searching: bool,
     total: u64,
+    notes: Vec<String>,
     active: Vec<Active>,
     hits: Vec<HitLine>,
     groups: Vec<Group>,
@@ -77,6 +81,7 @@ struct Active {
 struct HitLine {
     work: String,
     title: String,
+    title_language: String,
     language: String,
     snippet: String,
     tags: Vec<Tag>,
@@ -198,10 +203,10 @@ struct ProblemPage {
 
 // ----------------------------------------------------------------------------------------------------- search
 
-async fn search(State(app): State<App>, Query(mut params): Query<SearchParams>) -> Response {
+async fn search(State(app): State<App>, headers: HeaderMap, Query(mut params): Query<SearchParams>) -> Response {
     params.limit = Some(PAGE);
     let asked = params.clone();
-    let found = match params.ask(&app).await {
+    let found = match params.with_languages(&headers).ask(&app).await {
         Ok(found) => found,
         Err(problem) => return page_of(&app, problem),
     };
@@ -214,6 +219,7 @@ async fn search(State(app): State<App>, Query(mut params): Query<SearchParams>) 
         searching: !asked.q.trim().is_empty(),
         query: asked.q.clone(),
         total: found.total,
+        notes: found.notes.clone(),
         active: active(&asked),
         hits: found.hits.iter().map(|hit| hit_line(hit, &library)).collect(),
         groups: groups(&asked, &found, &library),
@@ -230,14 +236,20 @@ fn hit_line(hit: &views::Hit, library: &Library) -> HitLine {
         tags.push(Tag { class: "strong", label: jurisdictions::name(&hit.jurisdiction) });
     }
     if !hit.legal_status.is_empty() {
-        tags.push(Tag { class: status_class(&hit.legal_status), label: hit.legal_status.replace('-', " ") });
+        tags.push(Tag {
+            class: status_class(&hit.legal_status),
+            label: labels::label(labels::List::Status, &hit.legal_status, LANGUAGE).into_owned(),
+        });
     }
-    tags.push(Tag { class: "", label: words::kind_label(&hit.kind).to_owned() });
+    tags.push(Tag { class: "", label: label("kind", &hit.kind, None) });
     tags.push(Tag { class: "", label: words::language_name(&hit.language) });
     let valid = if hit.valid_as_of.is_empty() { String::new() } else { format!(" · valid as of {}", hit.valid_as_of) };
+    let (title, language) =
+        hit.display.as_ref().map_or((&hit.title, &hit.language), |display| (&display.title, &display.language));
     HitLine {
         work: hit.work.clone(),
-        title: hit.title.clone(),
+        title: title.clone(),
+        title_language: language.clone(),
         language: hit.language.clone(),
         snippet: hit.snippet.clone(),
         tags,
@@ -253,12 +265,15 @@ fn status_class(status: &str) -> &'static str {
     }
 }
 
-const FILTERS: [(&str, &str); 5] = [
+const FILTERS: [(&str, &str); 8] = [
     ("kind", "Kind"),
     ("jurisdiction", "Jurisdiction"),
     ("topic", "Topic"),
     ("language", "Language"),
     ("member", "Published by"),
+    ("status", "Legal status"),
+    ("year", "Year"),
+    ("assistance", "AI assistance"),
 ];
 
 fn active(params: &SearchParams) -> Vec<Active> {
@@ -292,8 +307,10 @@ fn groups(params: &SearchParams, found: &views::Search, library: &Library) -> Ve
 
 fn label(name: &str, value: &str, library: Option<&Library>) -> String {
     match name {
-        "kind" => words::kind_label(value).to_owned(),
-        "topic" => words::topic_label(value).to_owned(),
+        "kind" => labels::label(labels::List::Kind, value, LANGUAGE).into_owned(),
+        "topic" => labels::label(labels::List::Topic, value, LANGUAGE).into_owned(),
+        "status" => labels::label(labels::List::Status, value, LANGUAGE).into_owned(),
+        "assistance" => labels::label(labels::List::Assistance, value, LANGUAGE).into_owned(),
         "language" => words::language_name(value),
         "jurisdiction" => jurisdictions::name(value),
         "member" => library.map_or_else(|| value.to_owned(), |library| library.member_name(value)),
@@ -308,6 +325,11 @@ fn value<'a>(params: &'a SearchParams, name: &str) -> Option<&'a str> {
         "jurisdiction" => params.jurisdiction.as_deref(),
         "language" => params.language.as_deref(),
         "member" => params.member.as_deref(),
+        "status" => params.status.as_deref(),
+        "year" => params.year.as_deref(),
+        "assistance" => params.assistance.as_deref(),
+        "sort" => params.sort.as_deref(),
+        "lang" => params.lang.as_deref(),
         _ => None,
     }
 }
@@ -316,7 +338,8 @@ fn value<'a>(params: &'a SearchParams, name: &str) -> Option<&'a str> {
 fn address(params: &SearchParams, changes: &[(&str, &str)]) -> String {
     let offset = params.offset.map(|offset| offset.to_string());
     let mut query = Vec::new();
-    for name in ["q", "kind", "topic", "jurisdiction", "language", "member", "offset"] {
+    let parameters = ["q"].into_iter().chain(FILTERS.map(|(name, _)| name)).chain(["sort", "lang", "offset"]);
+    for name in parameters {
         let before = match name {
             "q" => Some(params.q.as_str()),
             "offset" => offset.as_deref(),
@@ -331,7 +354,7 @@ fn address(params: &SearchParams, changes: &[(&str, &str)]) -> String {
 }
 
 fn languages(app: &App) -> String {
-    let all = app.searcher.search("", &Default::default(), 1, 0).unwrap_or_default();
+    let all = app.searcher.search(&Question::default()).unwrap_or_default();
     let names =
         all.counts.get("language").map(|counts| counts.keys().map(|tag| words::language_name(tag)).collect::<Vec<_>>());
     names.unwrap_or_default().join(", ")
@@ -356,7 +379,7 @@ fn document_page(app: &App, document: views::Document) -> DocumentPage {
     if !front.jurisdiction.is_empty() {
         tags.push(Tag { class: "strong", label: jurisdictions::name(&front.jurisdiction) });
     }
-    tags.push(Tag { class: "", label: words::kind_label(&front.kind).to_owned() });
+    tags.push(Tag { class: "", label: label("kind", &front.kind, None) });
     tags.push(Tag { class: "", label: words::language_name(&front.language) });
     let shown = |version: &views::Version| version.digest == document.provenance.digest;
     let versions = document.versions.iter().map(|version| VersionLine {
@@ -366,8 +389,7 @@ fn document_page(app: &App, document: views::Document) -> DocumentPage {
         shown: shown(version),
     });
     let lead = if front.summary_short.is_empty() { front.objective.clone() } else { front.summary_short.clone() };
-    let topics =
-        front.topics.iter().map(|topic| Topic { value: topic.clone(), label: words::topic_label(topic).to_owned() });
+    let topics = front.topics.iter().map(|topic| Topic { value: topic.clone(), label: label("topic", topic, None) });
     let sources = front.sources.iter().map(|source| Source {
         // Only addresses a browser may follow become links; others are shown as text.
         url: if source.url.starts_with("http") { source.url.clone() } else { String::new() },
@@ -405,10 +427,14 @@ fn facts(front: &FrontMatter) -> Vec<Fact> {
     let enforcement = front.enforcement.clone().unwrap_or_default();
     let meaning = words::status_meaning(&front.legal_status).unwrap_or_default();
     let plain = |text: &str| text.replace('-', " ");
+    let status = match front.legal_status.as_str() {
+        "" => String::new(),
+        slug => labels::label(labels::List::Status, slug, LANGUAGE).into_owned(),
+    };
     let all = [
         ("Official title", front.official_title.clone(), ""),
         ("Instrument", plain(&front.instrument_type), ""),
-        ("Status", plain(&front.legal_status), meaning),
+        ("Status", status, meaning),
         ("Bindingness", plain(&front.bindingness), ""),
         ("Authority", front.authority.clone(), ""),
         ("Introduced", dates.introduced, ""),

@@ -7,12 +7,14 @@ use crate::client::{Client, ClientError, percent};
 use crate::config::Folder;
 use crate::disk;
 use crate::explain::Explainer;
-use crate::index::{Filters, Index};
+use crate::index::{By, Filters, Index, Question};
 use crate::indexer::{self, Scope};
 use crate::keeper::Keeper;
+use crate::labels::{self, List};
 use crate::library::{Library, LibraryError};
 use crate::membership;
 use crate::name::Name;
+use crate::preference;
 use crate::views;
 use crate::vocabulary;
 
@@ -55,7 +57,7 @@ impl Source {
 pub struct Search {
     #[command(flatten)]
     data: Data,
-    /// Words, "phrases", -not, field:value
+    /// Words, "phrases", pre*, field:value, in_force:2024..2026, AND, OR, NOT or -, parentheses
     #[arg(value_name = "QUERY", allow_hyphen_values = true)]
     query: String,
     /// Only this kind
@@ -70,6 +72,12 @@ pub struct Search {
     /// Only this language
     #[arg(long)]
     language: Option<String>,
+    /// What comes first: relevance, newest, date or valid_as_of
+    #[arg(long, value_parser = By::NAMED.map(|(name, _)| name))]
+    sort: Option<String>,
+    /// Languages to show titles in, best first: es-MX,fr
+    #[arg(long)]
+    lang: Option<String>,
     /// For a script
     #[arg(long)]
     json: bool,
@@ -87,6 +95,8 @@ impl Search {
                     ("topic", &self.topic),
                     ("jurisdiction", &self.jurisdiction),
                     ("language", &self.language),
+                    ("sort", &self.sort),
+                    ("lang", &self.lang),
                 ];
                 for (name, value) in filters {
                     if let Some(value) = value {
@@ -97,17 +107,29 @@ impl Search {
             }
             Source::Alone(alone) => {
                 let Search { kind, topic, jurisdiction, language, .. } = self;
-                let filters = Filters { kind, topic, jurisdiction, language, member: None };
-                alone.1.search(&self.query, &filters, HITS, 0).map_err(CliError::failed)?
+                let question = Question {
+                    query: self.query,
+                    filters: Filters { kind, topic, jurisdiction, language, ..Filters::default() },
+                    by: self.sort.as_deref().and_then(By::named).unwrap_or_default(),
+                    languages: self.lang.as_deref().map(preference::languages).unwrap_or_default(),
+                    limit: HITS,
+                    offset: 0,
+                };
+                alone.1.search(&question).map_err(CliError::failed)?
             }
         };
         if self.json {
             return print_json(&found);
         }
+        for note in &found.notes {
+            eprintln!("note: {note}");
+        }
         for hit in &found.hits {
             let place = if hit.jurisdiction.is_empty() { String::new() } else { format!("{} · ", hit.jurisdiction) };
-            println!("{}@{}  {}", hit.work, hit.version, hit.title);
-            println!("    {place}{} · {}", vocabulary::kind_label(&hit.kind), vocabulary::language_name(&hit.language));
+            let title = hit.display.as_ref().map_or(&hit.title, |display| &display.title);
+            println!("{}@{}  {title}", hit.work, hit.version);
+            let kind = labels::label(List::Kind, &hit.kind, "en");
+            println!("    {place}{kind} · {}", vocabulary::language_name(&hit.language));
             println!("    {}", plain(&hit.snippet));
         }
         println!("{} found{}", found.total, if found.total > HITS as u64 { ", the first 20 shown" } else { "" });
