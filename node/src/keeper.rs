@@ -6,6 +6,7 @@
 
 mod denying;
 mod erasing;
+mod showing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -287,6 +288,7 @@ impl Keeper {
         keeper.renew_ends()?;
         keeper.settle_erasures()?;
         keeper.deny_held()?;
+        keeper.note_shown()?;
         keeper.take_keys(desk, secrets, writing, &mut opened.notes)?;
         Ok((keeper, config, opened.notes))
     }
@@ -710,6 +712,7 @@ impl Keeper {
         if ends != *self.ends {
             self.beyond = self.store.reader().beyond(&ends)?;
             self.ends = Arc::new(ends);
+            self.note_shown()?;
         }
         Ok(())
     }

@@ -45,6 +45,7 @@ pub mod recovery;
 pub mod restore;
 pub mod rows;
 pub mod segments;
+pub mod shown;
 pub mod signing;
 pub mod store;
 pub mod sync;
