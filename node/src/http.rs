@@ -29,6 +29,7 @@ use crate::library::Library;
 use crate::membership;
 use crate::name::Name;
 use crate::node::REQUEST_DOCUMENTS_MAX;
+use crate::oai;
 use crate::proof_file::{self, ProofFileError};
 use crate::signing::{SignError, Signed};
 use crate::views;
@@ -83,6 +84,7 @@ pub fn router(app: App) -> axum::Router {
         )
         .route("/healthz", get(health))
         .route("/metrics", get(metrics))
+        .merge(oai::routes())
         .merge(web::routes())
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
         .layer(CompressionLayer::new())

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::federation::{Federation, Node, wait_for_documents, wait_until};
+use crate::harvest::is_deleted;
 use crate::restore::{all, copy, documents, publish, put_back, start, wait_for_phone_book};
 
 /// Documents written on the old copy.
@@ -142,11 +143,13 @@ fn a_thief_of_a_desk_key_contests_a_log_until_its_member_cuts_it() {
     let nodes = [&finland, &kenya, &uruguay];
     wait_until_contested(&nodes, 3);
     wait_until("what may be false is not shown", || nodes.iter().all(|node| node.status()["documents"] == 1));
+    assert!(is_deleted(&finland, "FI/true") && is_deleted(&kenya, "FI/false"), "harvesters are told");
     let told = federation.done(&["recover", "--data", &federation.path("FI"), "--stand-by", "here", "--yes"]);
     assert!(told.contains("of these the one of"), "{told}");
     wait_for_documents(&nodes, 2);
     for node in nodes {
         assert_eq!((node.found("true"), node.ask("/v1/documents/FI/false").0), (1, 404), "{}", node.name);
+        assert!(!is_deleted(node, "FI/true"), "{} tells harvesters that it is back", node.name);
     }
     federation.audit_all(&["FI", "KE-LC01", "UY-UC01"]);
 }

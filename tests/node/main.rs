@@ -12,6 +12,7 @@ mod erase;
 mod faults;
 mod federation;
 mod forks;
+mod harvest;
 mod hostile;
 mod keys;
 mod kill;
