@@ -24,6 +24,7 @@ use crate::acts::{self, Act, ActError, Held};
 use crate::app::{App, Problem, SearchParams, name};
 use crate::document;
 use crate::explain::Explainer;
+use crate::feed;
 use crate::keeper::now_ms;
 use crate::library::Library;
 use crate::membership;
@@ -84,6 +85,7 @@ pub fn router(app: App) -> axum::Router {
         )
         .route("/healthz", get(health))
         .route("/metrics", get(metrics))
+        .merge(feed::routes())
         .merge(oai::routes())
         .merge(web::routes())
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))

@@ -18,6 +18,7 @@ pub mod ends;
 pub mod engine;
 pub mod erasure;
 pub mod explain;
+pub mod feed;
 pub mod fence;
 pub mod frame;
 pub mod front_matter;

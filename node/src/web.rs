@@ -9,6 +9,7 @@ use axum::routing::get;
 
 use crate::app::{self, App, Problem, SearchParams};
 use crate::client::percent;
+use crate::feed;
 use crate::front_matter::FrontMatter;
 use crate::index::OFFSET_MAX;
 use crate::jurisdictions;
@@ -65,6 +66,7 @@ struct SearchPage {
     languages: String,
     earlier: String,
     later: String,
+    feed: String,
 }
 
 struct Active {
@@ -220,6 +222,7 @@ async fn search(State(app): State<App>, Query(mut params): Query<SearchParams>) 
         languages: if found.total == 0 { languages(&app) } else { String::new() },
         earlier: if offset > 0 { at(offset.saturating_sub(PAGE)) } else { String::new() },
         later: if more { at(offset + PAGE) } else { String::new() },
+        feed: feed::address(&asked),
     };
     show(StatusCode::OK, &page)
 }

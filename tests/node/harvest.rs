@@ -1,4 +1,4 @@
-//! A library's catalogue harvests a node, with Sickle.
+//! A library's catalogue harvests a node, with Sickle, and a librarian's reader follows it, with feedparser.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -254,6 +254,109 @@ fn every_verb_is_answered_and_errors_are_those_of_the_standard() {
     ] {
         let (code, words) = node.ask(&format!("/oai?{query}"));
         assert!(code == 200 && words.contains(&format!("<error code=\"{error}\">")), "{query}: {code} {words}");
+    }
+    federation.audit("FI");
+}
+
+#[test]
+fn a_feed_tells_what_is_new_what_was_withdrawn_and_nothing_twice() {
+    let federation = Federation::found(&["FI", "KE-LC01"]);
+    let write = |name: &str, file: &str, text: &str| {
+        let file = federation.file(file, text);
+        federation.done(&["publish", "--data", &federation.path(name), &file]);
+    };
+    let front = |language: &str, title: &str, topics: &str| {
+        format!(
+            "---\nkind: law-summary\nlanguage: {language}\ntitle: \"{title}\"\njurisdiction: KE\ntopics: [{topics}]\n---\n"
+        )
+    };
+    write("KE-LC01", "ar.md", &(front("ar", "قانون <b>الذكاء</b> \\u0001& الاصطناعي", "children") + "نص عن الآلات\n"));
+    write("FI", "fi.md", &(front("fi", "Tekoälylaki", "labour-market") + "<script>alert(1)</script>\n"));
+    write("FI", "old.md", &(front("en", "An old deepfake law", "children") + "A law about deepfakes.\n"));
+    let kenya = federation.start("KE-LC01", &[]);
+    let node = federation.start("FI", &[&kenya]);
+    wait_for_documents(&[&node, &kenya], 3);
+    federation.publish_many("FI", 0..60, "A law.");
+    wait_for_documents(&[&node, &kenya], 63);
+    let url = |query: &str| format!("http://{}/feed.atom{query}", node.http);
+    let read = |query: &str| {
+        let feed = ask(&["feed", &url(query)]);
+        assert_eq!(feed["bozo"], false, "{query} is well-formed: {feed}");
+        feed
+    };
+    let titles = |feed: &Value| -> Vec<String> {
+        feed["entries"].as_array().unwrap().iter().map(|entry| entry["title"].as_str().unwrap().to_owned()).collect()
+    };
+    let link = |feed: &Value, rel: &str| {
+        let links = feed["links"].as_array().unwrap();
+        links.iter().find(|link| link["rel"] == rel).map(|link| link["href"].as_str().unwrap().to_owned())
+    };
+
+    let first = read("");
+    assert_eq!((titles(&first).len(), link(&first, "self")), (50, Some(url(""))));
+    let next = link(&first, "next").expect("there is more");
+    let second = ask(&["feed", &next]);
+    let ids: std::collections::BTreeSet<String> = [&first, &second]
+        .iter()
+        .flat_map(|feed| feed["entries"].as_array().unwrap())
+        .map(|entry| entry["id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!((titles(&second).len(), ids.len(), link(&second, "next")), (13, 63, None), "each once, on two pages");
+
+    let arabic = read("?language=ar");
+    let entry = &arabic["entries"][0];
+    assert_eq!(
+        (titles(&arabic).len(), &entry["title_detail"]["language"], &entry["title_detail"]["type"]),
+        (1, &json!("ar"), &json!("text/plain"))
+    );
+    assert_eq!(entry["title"], "قانون <b>الذكاء</b> & الاصطناعي", "markup stays text");
+    assert_eq!((&entry["author"], entry["tags"].as_array().unwrap().len()), (&json!("Parliament KE-LC01"), 2));
+    assert_eq!(titles(&read("?topic=labour-market")), ["Tekoälylaki"]);
+    assert_eq!(titles(&read("?member=KE-LC01&kind=law-summary&jurisdiction=KE")).len(), 1);
+    assert_eq!(titles(&read("?q=deepfakes")), ["An old deepfake law"]);
+    assert!(
+        node.ask("/?q=deepfakes").1.contains("href=\"/feed.atom?q=deepfakes\""),
+        "readers find the feed of a search"
+    );
+    assert!(node.ask("/FI/old").1.contains("href=\"/feed.atom\""));
+
+    // Nothing changed: nothing is sent again.
+    let asked = |name: &str, value: &str| {
+        let request = ureq::get(url("")).header(name, value).config().http_status_as_error(false).build();
+        request.call().unwrap()
+    };
+    let answer = asked("Accept", "*/*");
+    let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(asked("If-None-Match", &header("etag")).status(), 304);
+    assert_eq!(asked("If-Modified-Since", &header("last-modified")).status(), 304);
+    assert_eq!(asked("If-None-Match", "W/\"another\"").status(), 200);
+    assert_eq!(asked("If-Modified-Since", "Thu, 01 Jan 1970 00:00:00 GMT").status(), 200);
+
+    federation.done(&["withdraw", "--data", &federation.path("FI"), "FI/old", "--reason", "never <in> force"]);
+    federation.done(&[
+        "withdraw",
+        "--data",
+        &federation.path("FI"),
+        "FI/law-3",
+        "--erase",
+        "--yes",
+        "--reason",
+        "a name",
+    ]);
+    wait_for_documents(&[&node, &kenya], 61);
+    assert_eq!(asked("If-None-Match", &header("etag")).status(), 200, "it changed");
+    let feed = read("?topic=children");
+    let withdrawn =
+        &feed["entries"].as_array().unwrap().iter().find(|entry| entry["title"] == "Withdrawn: An old deepfake law");
+    assert!(withdrawn.unwrap()["summary"].as_str().unwrap().ends_with("never <in> force"), "{withdrawn:?}");
+    for query in ["", "?topic=labour-market", "?q=deepfakes"] {
+        let (_, words) = node.ask(&format!("/feed.atom{query}"));
+        assert!(words.contains("<at:deleted-entry ref=\"oai:") && words.contains(":FI/law-3\""), "{query}: {words}");
+        assert_eq!(
+            words.contains(":FI/old\""),
+            !query.is_empty(),
+            "an entry where it can be told, else a tombstone: {query}"
+        );
     }
     federation.audit("FI");
 }
