@@ -46,6 +46,7 @@ pub mod proof_file;
 pub mod query;
 pub mod reader;
 pub mod recovery;
+pub mod refusals;
 pub mod restore;
 pub mod rows;
 pub mod segments;

@@ -7,6 +7,7 @@
 mod command_line;
 mod corpus;
 mod damage;
+mod description;
 mod disk;
 mod erase;
 mod faults;
