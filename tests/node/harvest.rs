@@ -29,7 +29,7 @@ fn oai(node: &Node) -> String {
 }
 
 /// Harvests a node: what came, in order.
-pub fn harvest(node: &Node, arguments: Value) -> Vec<Value> {
+pub fn harvest(node: &Node, arguments: &Value) -> Vec<Value> {
     let mut all = json!({"metadataPrefix": "oai_dc"});
     all.as_object_mut().unwrap().extend(arguments.as_object().unwrap().clone());
     let told = ask(&["harvest", &oai(node), &all.to_string()]);
@@ -43,7 +43,7 @@ fn work(record: &Value) -> String {
 
 /// Whether harvesters are told that a work, which was there, is no more.
 pub fn is_deleted(node: &Node, name: &str) -> bool {
-    let records = harvest(node, json!({}));
+    let records = harvest(node, &json!({}));
     let record = records.iter().find(|record| work(record) == name);
     record.expect("it was there")["deleted"] == true
 }
@@ -101,20 +101,20 @@ fn a_harvest_is_complete_while_records_arrive_and_what_changes_comes_again() {
     let now = || jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     wait_until("the next second", || now() > newest);
     let since = now();
-    assert_eq!(harvest(&node, json!({"from": since})).len(), 0);
+    assert_eq!(harvest(&node, &json!({"from": since})).len(), 0);
     federation.publish("FI", "law-260", "A law of the next day.");
-    let found: Vec<String> = harvest(&node, json!({"from": since})).iter().map(work).collect();
+    let found: Vec<String> = harvest(&node, &json!({"from": since})).iter().map(work).collect();
     assert_eq!(found, ["FI/law-260"]);
-    assert_eq!(harvest(&node, json!({"until": newest})).len(), 260);
+    assert_eq!(harvest(&node, &json!({"until": newest})).len(), 260);
     assert_eq!(
-        harvest(&node, json!({"from": newest[..10], "until": newest[..10]})).len(),
+        harvest(&node, &json!({"from": newest[..10], "until": newest[..10]})).len(),
         261,
         "a day, both ends in it"
     );
 
     // A rebuild changes neither order nor datestamps.
     let headers = |node: &Node| {
-        let mut records = harvest(node, json!({}));
+        let mut records = harvest(node, &json!({}));
         records.iter_mut().for_each(|record| record["metadata"] = Value::Null); // it has the port in its links
         records
     };
@@ -140,7 +140,7 @@ fn what_is_erased_denied_or_hidden_is_deleted_for_harvesters_and_comes_back_when
     let reader = federation.start("reader", &[&finland]);
     wait_for_documents(&[&kenya, &finland, &reader], 4);
     let standing = |node: &Node| -> BTreeMap<String, bool> {
-        let records = harvest(node, json!({}));
+        let records = harvest(node, &json!({}));
         let works = by_work(&records);
         works.into_iter().map(|(work, records)| (work, records[0]["deleted"] == false)).collect()
     };
@@ -160,7 +160,7 @@ fn what_is_erased_denied_or_hidden_is_deleted_for_harvesters_and_comes_back_when
         "personal data",
     ]);
     wait_until("the erasure arrived", || !standing(&reader)["FI/gone"]);
-    let newest = || harvest(&reader, json!({})).last().map(work);
+    let newest = || harvest(&reader, &json!({})).last().map(work);
     assert_eq!(newest().as_deref(), Some("FI/gone"), "it came again, as deleted");
     reader.stop();
 
@@ -216,10 +216,10 @@ fn every_verb_is_answered_and_errors_are_those_of_the_standard() {
         ("topic:deepfakes-intimate-images", vec!["KE-LC01/practice"]),
         ("topic:labour-market", vec![]),
     ] {
-        let found: Vec<String> = harvest(&node, json!({"set": set})).iter().map(work).collect();
+        let found: Vec<String> = harvest(&node, &json!({"set": set})).iter().map(work).collect();
         assert_eq!(found, expected, "{set}");
     }
-    let practice = harvest(&node, json!({"set": "member:KE-LC01"})).remove(0);
+    let practice = harvest(&node, &json!({"set": "member:KE-LC01"})).remove(0);
     assert_eq!(practice["metadata"]["title"][0], "<script>alert(1)</script> الذكاء & ", "markup stays text");
     assert_eq!(
         practice["sets"],
