@@ -10,6 +10,7 @@ mod exchange;
 #[allow(dead_code)]
 mod federation;
 mod footprint;
+mod harvest;
 mod index;
 mod live;
 mod search;
@@ -25,7 +26,7 @@ use table::Table;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Workloads one can choose; `catch-up` is the ground for those that need its folders.
-const WORKLOADS: [&str; 6] = ["catch-up", "sync", "live", "search", "memory", "start"];
+const WORKLOADS: [&str; 7] = ["catch-up", "sync", "live", "search", "harvest", "memory", "start"];
 
 fn main() {
     let _ = rustix::thread::disable_transparent_huge_pages(true);
@@ -58,6 +59,9 @@ fn main() {
             exchange::resync(&stage, &mut table);
             exchange::no_op_sync(&stage, &mut table);
         }
+    }
+    if wanted("harvest") {
+        harvest::run(&stage, &mut table);
     }
     if wanted("memory") {
         footprint::memory_and_disk(&stage, &mut table);

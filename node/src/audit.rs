@@ -168,6 +168,8 @@ pub fn audit(store: &Path, charter: &Arc<Charter>) -> Result<Report, AuditError>
                 Err(error) => notes.finding(format!("{at}: {error}")),
             },
             frame::LOCAL => notes.seen.extend(frame::Damage::read(&frame.payload)),
+            // What this node shows is its own affair, and no part of what is signed.
+            frame::TOUCH | frame::SHOWN => {}
             other => notes.finding(format!("{at}: a record of the unknown kind {other}")),
         }
     }

@@ -16,7 +16,7 @@ use axum::routing::get;
 use serde::Deserialize;
 use tower_http::compression::CompressionLayer;
 use tower_http::timeout::TimeoutLayer;
-use utoipa::{IntoParams, OpenApi};
+use utoipa::{IntoParams, Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -25,12 +25,15 @@ use crate::app::{App, Problem, SearchParams, name};
 use crate::compare;
 use crate::document;
 use crate::explain::Explainer;
+use crate::feed;
 use crate::keeper::now_ms;
 use crate::library::Library;
 use crate::membership;
 use crate::name::Name;
 use crate::node::REQUEST_DOCUMENTS_MAX;
+use crate::oai;
 use crate::proof_file::{self, ProofFileError};
+use crate::refusals;
 use crate::signing::{SignError, Signed};
 use crate::views;
 use crate::web;
@@ -57,7 +60,7 @@ struct Description;
 
 /// The whole service: API, pages, description.
 pub fn router(app: App) -> axum::Router {
-    let (router, description) = OpenApiRouter::with_openapi(Description::openapi())
+    let (router, mut description) = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(status))
         .routes(routes!(peers))
         .routes(routes!(logs))
@@ -77,6 +80,7 @@ pub fn router(app: App) -> axum::Router {
         .routes(routes!(publish_again))
         .merge(compare::routes())
         .split_for_parts();
+    refusals::Described.modify(&mut description);
     let description = Arc::new(description.to_pretty_json().unwrap_or_default());
     router
         .route(
@@ -85,8 +89,11 @@ pub fn router(app: App) -> axum::Router {
         )
         .route("/healthz", get(health))
         .route("/metrics", get(metrics))
+        .merge(feed::routes())
+        .merge(oai::routes())
         .merge(web::routes())
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+        .layer(middleware::from_fn(refusals::in_one_shape))
         .layer(CompressionLayer::new())
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
         .layer(middleware::from_fn_with_state(app.clone(), guard))

@@ -6,6 +6,7 @@
 
 mod denying;
 mod erasing;
+mod showing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -297,6 +298,7 @@ impl Keeper {
         keeper.settle_erasures()?;
         keeper.deny_held()?;
         keeper.renew_phone_book()?;
+        keeper.note_shown()?;
         keeper.take_keys(desk, secrets, writing, &mut opened.notes)?;
         Ok((keeper, config, opened.notes))
     }
@@ -733,6 +735,7 @@ impl Keeper {
             self.beyond = self.store.reader().beyond(&ends)?;
             self.ends = Arc::new(ends);
             self.is_book_stale = true;
+            self.note_shown()?;
         }
         Ok(())
     }

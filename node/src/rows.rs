@@ -17,7 +17,7 @@ use crate::engine::{Batch, EngineError};
 use crate::segments::{Location, SegmentError};
 
 /// Version of the engine's layout. Another one is rebuilt from the segments; a newer one is refused.
-pub(crate) const SCHEMA: u32 = 5;
+pub(crate) const SCHEMA: u32 = 6;
 /// Leaves of one row: sled's cost is by the row, and a row must stay far below what it keeps in one piece.
 pub(crate) const LEAVES_PER_ROW: u64 = 32;
 /// Bytes of a leaf: its digest and two locations.
@@ -78,6 +78,10 @@ pub(crate) mod table {
     pub const FORKS: u8 = 12;
     /// Log key, index, digest of an entry that was set aside -> see `Leaf`.
     pub const ASIDE: u8 = 13;
+    /// Arrival -> when, and `CODE/slug`: each work once, where it last changed.
+    pub const NEWS: u8 = 14;
+    /// `CODE/slug` -> the arrival at which something else than an entry of it last changed what is shown of it.
+    pub const TOUCHED: u8 = 15;
 }
 
 /// A log's head as the engine keeps it.
@@ -99,6 +103,8 @@ pub struct WorkRow {
     pub index: u64,
     /// Its digest.
     pub digest: Digest,
+    /// The arrival with which it became known here what it says.
+    pub arrival: u64,
     /// What it says about the work.
     pub says: Says,
 }
@@ -164,7 +170,7 @@ impl Owner {
 }
 
 impl WorkRow {
-    pub(crate) fn of(log: u32, entry: &Entry, publication: &schema::Publication) -> Option<WorkRow> {
+    pub(crate) fn of(log: u32, entry: &Entry, arrival: u64, publication: &schema::Publication) -> Option<WorkRow> {
         let digests =
             |list: &[Vec<u8>]| list.iter().filter_map(|bytes| Digest::try_from(bytes.as_slice()).ok()).collect();
         let (digest, index) = (entry.digest(), entry.index());
@@ -175,7 +181,7 @@ impl WorkRow {
             let supersedes = digests(&publication.supersedes);
             Says::Version(work::Version { digest, number: publication.version, supersedes }, entry.kind())
         };
-        Some(WorkRow { log, index, digest, says })
+        Some(WorkRow { log, index, digest, arrival, says })
     }
 
     pub(crate) fn key(&self, name: &str) -> Vec<u8> {
@@ -194,6 +200,7 @@ impl WorkRow {
         let mut bytes = leaf_key(self.log, self.index).to_vec();
         bytes.extend_from_slice(&number.to_be_bytes());
         bytes.extend_from_slice(&kind.to_be_bytes());
+        bytes.extend_from_slice(&self.arrival.to_be_bytes());
         bytes.extend_from_slice(&(digests.len() as u32).to_be_bytes());
         digests.iter().for_each(|digest| bytes.extend_from_slice(digest.as_bytes()));
         bytes.extend_from_slice(reason.as_bytes());
@@ -205,16 +212,17 @@ impl WorkRow {
         let digest = Digest::try_from(digest).ok()?;
         let (log, index) = (u32::from_be_bytes(array(value, 0)?), u64::from_be_bytes(array(value, 4)?));
         let (number, kind) = (u32::from_be_bytes(array(value, 12)?), u32::from_be_bytes(array(value, 16)?));
-        let end = 24 + u32::from_be_bytes(array(value, 20)?) as usize * 32;
+        let arrival = u64::from_be_bytes(array(value, 20)?);
+        let end = 32 + u32::from_be_bytes(array(value, 28)?) as usize * 32;
         let list =
-            value.get(24..end)?.chunks_exact(32).map(|bytes| Digest::try_from(bytes).ok()).collect::<Option<_>>()?;
+            value.get(32..end)?.chunks_exact(32).map(|bytes| Digest::try_from(bytes).ok()).collect::<Option<_>>()?;
         let says = if *tag == 1 {
             Says::Version(work::Version { digest, number, supersedes: list }, kind)
         } else {
             let reason = String::from_utf8_lossy(value.get(end..)?).into_owned();
             Says::Withdrawal(work::Withdrawal { versions: list, reason })
         };
-        Some(WorkRow { log, index, digest, says })
+        Some(WorkRow { log, index, digest, arrival, says })
     }
 }
 

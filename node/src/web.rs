@@ -9,6 +9,7 @@ use axum::routing::get;
 
 use crate::app::{self, App, Problem, SearchParams};
 use crate::client::percent;
+use crate::feed;
 use crate::front_matter::FrontMatter;
 use crate::index::{OFFSET_MAX, Question};
 use crate::jurisdictions;
@@ -69,6 +70,7 @@ struct SearchPage {
     languages: String,
     earlier: String,
     later: String,
+    feed: String,
 }
 
 struct Active {
@@ -226,6 +228,7 @@ async fn search(State(app): State<App>, headers: HeaderMap, Query(mut params): Q
         languages: if found.total == 0 { languages(&app) } else { String::new() },
         earlier: if offset > 0 { at(offset.saturating_sub(PAGE)) } else { String::new() },
         later: if more { at(offset + PAGE) } else { String::new() },
+        feed: feed::address(&asked),
     };
     show(StatusCode::OK, &page)
 }

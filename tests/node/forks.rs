@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::erase::{bodies, holds, last_body};
 use crate::federation::{Federation, Node, wait_for_documents, wait_until};
+use crate::harvest::is_deleted;
 use crate::restore::{all, copy, documents, publish, put_back, start, wait_for_phone_book};
 
 /// Documents written on the old copy.
@@ -178,6 +179,7 @@ fn a_thief_of_a_desk_key_contests_a_log_until_its_member_cuts_it() {
     let nodes = [&finland, &kenya, &uruguay];
     wait_until_contested(&nodes, 3);
     wait_until("what may be false is not shown", || nodes.iter().all(|node| node.status()["documents"] == 1));
+    assert!(is_deleted(&finland, "FI/true") && is_deleted(&kenya, "FI/false"), "harvesters are told");
     // The branch here is longer than peers know of it, and all of it is to stand. The identity key signs where no network is.
     let path = federation.path("FI");
     let [request, signed] = ["request.json", "signed.json"].map(|name| federation.folder(name).display().to_string());
@@ -192,6 +194,7 @@ fn a_thief_of_a_desk_key_contests_a_log_until_its_member_cuts_it() {
     wait_for_documents(&nodes, 3);
     for node in nodes {
         assert_eq!((node.found("true"), node.ask("/v1/documents/FI/false").0), (1, 404), "{}", node.name);
+        assert!(!is_deleted(node, "FI/true"), "{} tells harvesters that it is back", node.name);
     }
 
     // A desk that was cut names no node any more, whatever stands of its log.

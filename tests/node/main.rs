@@ -7,11 +7,13 @@
 mod command_line;
 mod corpus;
 mod damage;
+mod description;
 mod disk;
 mod erase;
 mod faults;
 mod federation;
 mod forks;
+mod harvest;
 mod hostile;
 mod keys;
 mod kill;

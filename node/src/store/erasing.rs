@@ -107,7 +107,7 @@ impl Store {
             Arrivals { first: arrival, log: number, index, count: 1 }.put(&mut batch);
             let entered = self.reader.segments.read_frame(&leaf.entry)?;
             if let Ok(entry) = Entry::parse_anywhere(&entered.payload) {
-                self.catalogue_erased(&mut batch, number, &member, &entry, erasure)?;
+                self.catalogue_erased(&mut batch, (number, arrival), &member, &entry, erasure)?;
             }
         }
         self.put_counts(&mut batch);
@@ -131,7 +131,7 @@ impl Store {
     pub(super) fn catalogue_erased(
         &mut self,
         batch: &mut Batch,
-        log: u32,
+        (log, arrival): (u32, u64),
         member: &str,
         entry: &Entry,
         erasure: &Erasure,
@@ -139,7 +139,7 @@ impl Store {
         let Some(Work { slug, number, supersedes }) = erasure.work.clone() else { return Ok(()) };
         let (digest, index) = (entry.digest(), entry.index());
         let says = Says::Version(work::Version { digest, number, supersedes }, entry.kind());
-        self.catalogue_row(batch, &format!("{member}/{slug}"), WorkRow { log, index, digest, says })
+        self.catalogue_row(batch, &format!("{member}/{slug}"), WorkRow { log, index, digest, arrival, says })
     }
 
     /// Overwrites every copy of erased bodies: after damage the same body may have come a second time, and a run that a crash cut

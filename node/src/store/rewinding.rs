@@ -109,6 +109,7 @@ impl Store {
         let stood = stands(&rows);
         let (gone, rest): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.log == log && row.index >= at);
         gone.iter().for_each(|row| batch.remove(table::WORKS, &row.key(name)));
+        self.keep_place(batch, name, &gone)?;
         match (stood, stands(&rest)) {
             (true, false) => self.counts.documents = self.counts.documents.saturating_sub(1),
             (false, true) => self.counts.documents += 1,
