@@ -10,6 +10,7 @@ mod exchange;
 #[allow(dead_code)]
 mod federation;
 mod footprint;
+mod import;
 mod index;
 mod live;
 mod search;
@@ -24,7 +25,7 @@ use table::Table;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Workloads one can choose; `catch-up` is the ground for those that need its folders.
-const WORKLOADS: [&str; 6] = ["catch-up", "sync", "live", "search", "memory", "start"];
+const WORKLOADS: [&str; 7] = ["catch-up", "sync", "live", "search", "memory", "start", "import"];
 
 fn main() {
     let _ = rustix::thread::disable_transparent_huge_pages(true);
@@ -42,7 +43,7 @@ fn main() {
     if wanted("live") {
         live::run(&stage, &mut table);
     }
-    if ["catch-up", "sync", "search", "start"].into_iter().any(wanted) {
+    if ["catch-up", "sync", "search", "start", "import"].into_iter().any(wanted) {
         let taken = catch_up::run(&stage, &mut table);
         if wanted("catch-up") {
             index::run(&stage, &taken, &mut table);
@@ -52,6 +53,9 @@ fn main() {
         }
         if wanted("start") {
             footprint::starts(&stage, &taken, &mut table);
+        }
+        if wanted("import") {
+            import::run(&stage, &taken, &mut table);
         }
         if wanted("sync") {
             exchange::resync(&stage, &mut table);

@@ -8,6 +8,7 @@ mod charter;
 mod check;
 mod demo;
 mod edition;
+mod import;
 mod invite;
 mod key;
 mod passphrase;
@@ -78,6 +79,8 @@ enum Command {
     Run(run::Run),
     /// Publish Markdown files with front matter, to everyone and for good
     Publish(write::Publish),
+    /// Import a folder of Markdown, a table through a mapping, or another node's export; a second time nothing is changed
+    Import(import::Import),
     /// Take back a work of this member, with a reason
     Withdraw(write::Withdraw),
     /// Erase the text of a work from this node alone; entries and proofs stay
@@ -168,6 +171,7 @@ pub fn main() -> ExitCode {
         Command::Invite(invite) => invite.run(),
         Command::Run(run) => run.run(),
         Command::Publish(publish) => publish.run(),
+        Command::Import(import) => import.run(),
         Command::Withdraw(withdraw) => withdraw.run(),
         Command::Erase(erase) => erase.run(),
         Command::Search(search) => search.run(),

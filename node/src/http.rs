@@ -24,6 +24,7 @@ use crate::acts::{self, Act, ActError, Held};
 use crate::app::{App, Problem, SearchParams, name};
 use crate::document;
 use crate::explain::Explainer;
+use crate::import;
 use crate::keeper::now_ms;
 use crate::library::Library;
 use crate::membership;
@@ -74,6 +75,7 @@ pub fn router(app: App) -> axum::Router {
         .routes(routes!(submit))
         .routes(routes!(recovery))
         .routes(routes!(publish_again))
+        .merge(import::routes::routes())
         .split_for_parts();
     let description = Arc::new(description.to_pretty_json().unwrap_or_default());
     router

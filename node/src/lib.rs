@@ -22,6 +22,7 @@ pub mod fence;
 pub mod frame;
 pub mod front_matter;
 pub mod http;
+pub mod import;
 pub mod index;
 pub mod indexer;
 pub mod invitation;

@@ -13,6 +13,7 @@ mod faults;
 mod federation;
 mod forks;
 mod hostile;
+mod import;
 mod keys;
 mod kill;
 mod memory;
