@@ -9,6 +9,7 @@ mod check;
 mod compare;
 mod demo;
 mod edition;
+mod import;
 mod invite;
 mod key;
 mod passphrase;
@@ -79,6 +80,8 @@ enum Command {
     Run(run::Run),
     /// Publish Markdown files with front matter, to everyone and for good
     Publish(write::Publish),
+    /// Import a folder of Markdown, a table through a mapping, or another node's export; a second time nothing is changed
+    Import(import::Import),
     /// Take back a work of this member, with a reason
     Withdraw(write::Withdraw),
     /// Erase the text of a work from this node alone; entries and proofs stay
@@ -171,6 +174,7 @@ pub fn main() -> ExitCode {
         Command::Invite(invite) => invite.run(),
         Command::Run(run) => run.run(),
         Command::Publish(publish) => publish.run(),
+        Command::Import(import) => import.run(),
         Command::Withdraw(withdraw) => withdraw.run(),
         Command::Erase(erase) => erase.run(),
         Command::Search(search) => search.run(),

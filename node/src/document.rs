@@ -133,12 +133,26 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<(Document, Vec<String>), Vec<Doc
     if front.slug.is_empty() {
         front.slug = file.rsplit('/').next().unwrap_or(file).trim_end_matches(".md").to_owned();
     }
+    judge(check, front, markdown)
+}
+
+/// Checks what did not come as a file, say a row of a table: the same rules, told without lines.
+pub fn check(front: FrontMatter, text: &str) -> Result<Document, Vec<String>> {
+    let judged = judge(Check { file: "", yaml: "", errors: Vec::new() }, front, text);
+    judged.map(|(document, _)| document).map_err(|errors| errors.into_iter().map(|error| error.what).collect())
+}
+
+fn judge(
+    mut check: Check<'_>,
+    mut front: FrontMatter,
+    text: &str,
+) -> Result<(Document, Vec<String>), Vec<DocumentError>> {
     if front.licence.is_empty() {
         front.licence = "CC-BY-4.0".to_owned();
     }
     check.front(&front);
     let kind = words::kind(&front.kind).unwrap_or(Kind::Unspecified);
-    let publication = front.to_publication(markdown.trim().to_owned() + "\n");
+    let publication = front.to_publication(text.trim().to_owned() + "\n");
     let bytes = publication.encoded_len();
     if bytes + BODY_RESERVE > limits::BODY_BYTES_MAX {
         let max = limits::BODY_BYTES_MAX - BODY_RESERVE;

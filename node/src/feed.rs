@@ -20,6 +20,7 @@ use crate::app::{App, Problem, SearchParams};
 use crate::client::percent;
 use crate::identifier;
 use crate::index::OFFSET_MAX;
+use crate::labels::{self, List};
 use crate::library::{Library, LibraryError};
 use crate::markdown;
 use crate::name::Name;
@@ -28,7 +29,6 @@ use crate::reader::News;
 use crate::rows::fold;
 use crate::time;
 use crate::views;
-use crate::vocabulary;
 use crate::xml::allowed;
 
 /// Entries of a page.
@@ -249,9 +249,10 @@ impl Maker<'_> {
                 plain(&format!("Withdrawn by its author. Reason given: {reason}"), Some("en")),
             ),
         };
-        let mut categories = vec![self.category(&front.kind, "kind", vocabulary::kind_label(&front.kind))];
-        categories
-            .extend(front.topics.iter().map(|topic| self.category(topic, "topic", vocabulary::topic_label(topic))));
+        let mut categories = vec![self.category(&front.kind, "kind", &labels::label(List::Kind, &front.kind, "en"))];
+        categories.extend(
+            front.topics.iter().map(|topic| self.category(topic, "topic", &labels::label(List::Topic, topic, "en"))),
+        );
         if document.withdrawn.is_some() {
             categories.push(self.category("withdrawn", "state", "Withdrawn by its author"));
         }

@@ -26,6 +26,7 @@ use crate::compare;
 use crate::document;
 use crate::explain::Explainer;
 use crate::feed;
+use crate::import;
 use crate::keeper::now_ms;
 use crate::library::Library;
 use crate::membership;
@@ -79,6 +80,7 @@ pub fn router(app: App) -> axum::Router {
         .routes(routes!(recovery))
         .routes(routes!(publish_again))
         .merge(compare::routes())
+        .merge(import::routes::routes())
         .split_for_parts();
     refusals::Described.modify(&mut description);
     let description = Arc::new(description.to_pretty_json().unwrap_or_default());

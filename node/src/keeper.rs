@@ -126,6 +126,13 @@ pub enum PublishError {
     Failed(String),
 }
 
+impl PublishError {
+    /// Whether one document is to blame for what it says; all others could be published without it.
+    pub fn is_of_a_document(&self) -> bool {
+        matches!(self, PublishError::Twice(_) | PublishError::TooLong { .. })
+    }
+}
+
 /// A document that was published, or was already.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {

@@ -26,6 +26,7 @@ pub mod frame;
 pub mod front_matter;
 pub mod http;
 pub mod identifier;
+pub mod import;
 pub mod index;
 pub mod indexer;
 pub mod invitation;

@@ -26,11 +26,11 @@ use self::request::{Fault, Format, Listing, Request, Set};
 use crate::app::{App, Problem};
 use crate::identifier;
 use crate::keeper::now_ms;
+use crate::labels::{self, List};
 use crate::library::{Library, LibraryError};
 use crate::origin::Origin;
 use crate::rows::StoreError;
 use crate::time;
-use crate::vocabulary;
 use crate::xml::Xml;
 
 /// Seconds by which answers are dated back. What arrives bears the time at which it was written; it can be harvested once that
@@ -204,9 +204,10 @@ impl Answer<'_> {
         };
         let standing = &self.library.view.standing;
         set(Set::Kinds, "Everything, by kind");
-        vocabulary::KINDS.iter().for_each(|(slug, _, label)| set(Set::Kind((*slug).to_owned()), label));
+        let label = |list: List, slug: &str| labels::label(list, slug, "en");
+        List::Kind.slugs().into_iter().for_each(|slug| set(Set::Kind(slug.to_owned()), &label(List::Kind, slug)));
         set(Set::Topics, "Everything, by topic");
-        vocabulary::TOPICS.iter().for_each(|(slug, label, _)| set(Set::Topic((*slug).to_owned()), label));
+        List::Topic.slugs().into_iter().for_each(|slug| set(Set::Topic(slug.to_owned()), &label(List::Topic, slug)));
         set(Set::Members, "Everything, by the member that published it");
         for member in standing.codes().into_iter().filter_map(|code| standing.member(code)) {
             set(Set::Member(member.code.clone()), &member.name);

@@ -15,6 +15,7 @@ mod federation;
 mod forks;
 mod harvest;
 mod hostile;
+mod import;
 mod keys;
 mod kill;
 mod memory;

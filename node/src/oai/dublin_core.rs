@@ -1,12 +1,12 @@
 //! A document as unqualified Dublin Core, the format that every library reads.
 
 use crate::jurisdictions;
+use crate::labels::{self, List};
 use crate::library::Library;
 use crate::markdown;
 use crate::origin::Origin;
 use crate::time;
 use crate::views;
-use crate::vocabulary;
 use crate::xml::Xml;
 
 /// Characters of the text that stand for a summary where there is none.
@@ -37,7 +37,7 @@ pub fn write(library: &Library, origin: &Origin, document: &views::Document, xml
     }
     put("dc:creator", "", &document.provenance.member_name);
     for topic in &front.topics {
-        put("dc:subject", "en", vocabulary::topic_label(topic));
+        put("dc:subject", "en", &labels::label(List::Topic, topic, "en"));
     }
     front.keywords.iter().for_each(|keyword| put("dc:subject", own, keyword));
     let lead = [&front.summary_short, &front.objective].into_iter().find(|text| !text.is_empty());
@@ -48,7 +48,7 @@ pub fn write(library: &Library, origin: &Origin, document: &views::Document, xml
     }
     put("dc:publisher", "", &library.member_name(&document.provenance.member));
     put("dc:date", "", &time::day(document.provenance.claimed_ms));
-    put("dc:type", "en", vocabulary::kind_label(&front.kind));
+    put("dc:type", "en", &labels::label(List::Kind, &front.kind, "en"));
     put("dc:type", "", "Text");
     put("dc:identifier", "", &origin.page(&document.work));
     put("dc:identifier", "", &document.citation);
