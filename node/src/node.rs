@@ -25,7 +25,6 @@ use crate::keystore::{self, KeyError, KeyName, Secrets};
 use crate::name::Name;
 use crate::network::{self, Bounds, Event, Network, NetworkConfig, NetworkError, NetworkStatus};
 use crate::passphrase::Passphrases;
-use crate::phone_book::News;
 use crate::reader::Reader;
 use crate::sync::{self, ANSWERS_KIB_MAX, Heard, QUESTIONS_MAX};
 
@@ -114,7 +113,7 @@ impl Node {
             let (keeper, _, notes) = Keeper::open_to_write(&opening, &mut secrets, override_fence)?;
             Ok::<_, NodeError>((peer_key, keeper, notes))
         });
-        let (peer_key, mut keeper, notes) = opened.await.map_err(|error| NodeError::Thread(error.to_string()))??;
+        let (peer_key, keeper, notes) = opened.await.map_err(|error| NodeError::Thread(error.to_string()))??;
         let mut registry = Registry::default();
         let settings = NetworkConfig {
             key: peer_key,
@@ -140,8 +139,8 @@ impl Node {
         let (effects, effect_receiver) = mpsc::channel(SPEAKER_MAX);
         let (ended_sender, ended) = oneshot::channel();
 
-        for news in keeper.take_book_news() {
-            tell(&network, news).await;
+        for (_, address) in reader.phone_book().map_err(KeeperError::from)? {
+            network.learn(address.peer, address.addresses).await;
         }
         tokio::spawn(listen(events, inbox.clone()));
         tokio::spawn(tick(inbox.clone()));
@@ -366,8 +365,8 @@ fn run(
                 return keeper.close();
             }
         }
-        for news in keeper.take_book_news() {
-            if effects.blocking_send(Spoken::Book(news)).is_err() {
+        for address in keeper.take_learned() {
+            if effects.blocking_send(Spoken::Learned(address)).is_err() {
                 return keeper.close();
             }
         }
@@ -419,8 +418,8 @@ fn current(sessions: &HashMap<Peer, u64>, heard: &Heard) -> bool {
 enum Spoken {
     /// An effect, and the call it belongs to.
     Effect { effect: Effect, session: u64 },
-    /// What is new in the phone book.
-    Book(News),
+    /// An entry of the phone book.
+    Learned(schema::Address),
 }
 
 /// Performs what the replica wants said. Never waits for the keeper.
@@ -438,8 +437,8 @@ async fn speak(mut effects: mpsc::Receiver<Spoken>, network: Network, inbox: mps
     while let Some(spoken) = effects.recv().await {
         let (effect, session) = match spoken {
             Spoken::Effect { effect, session } => (effect, session),
-            Spoken::Book(news) => {
-                tell(&network, news).await;
+            Spoken::Learned(address) => {
+                network.learn(address.peer, address.addresses).await;
                 continue;
             }
         };
@@ -473,13 +472,6 @@ async fn speak(mut effects: mpsc::Receiver<Spoken>, network: Network, inbox: mps
                 calls.remove(&peer);
             }
         }
-    }
-}
-
-async fn tell(network: &Network, news: News) {
-    match news {
-        News::Named { peer, addresses } => network.learn(peer, addresses).await,
-        News::Struck { peer } => network.strike(peer).await,
     }
 }
 

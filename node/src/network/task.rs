@@ -154,10 +154,6 @@ impl Task {
                     self.book_changed = true;
                 }
             }
-            Command::Strike { peer } => {
-                self.book.strike(&peer);
-                self.book_changed = true;
-            }
             Command::Stop(_) => {}
         }
     }
