@@ -1,8 +1,7 @@
 //! The documents: any number of law summaries of about 3 KB, the same for the same number, and stores filled with them.
 //!
-//! Words are drawn by Zipf's law from a vocabulary of 20,000, and every third stretch is one of 2,000 fixed phrases, so that
-//! what compresses, what indexes and what a query finds is near to what text is. They are English in form, so that the stemmer
-//! has work.
+//! Each is in one of nine languages. Words are drawn by Zipf's law from a vocabulary of 20,000 in each, and every third stretch is
+//! one of 2,000 fixed phrases, so that what compresses, what indexes and what a query finds is near to what text is.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,6 +18,7 @@ use proto::replica::{Effect, Input, Replica};
 use proto::schema::{self, Kind};
 
 use crate::federation::Federation;
+use crate::voices::{VOICES, Voice};
 
 /// The members whose logs the documents lie in.
 pub const MEMBERS: [&str; 10] = ["AR", "BR", "CA", "DE", "ES", "FI", "GB", "IN", "JP", "KE"];
@@ -28,12 +28,6 @@ const BATCH: usize = 100;
 const TEXT_BYTES: usize = 2_800;
 const WORDS: usize = 20_000;
 const PHRASES: usize = 2_000;
-const SYLLABLES: [&str; 24] = [
-    "ac", "ber", "con", "dal", "er", "for", "gre", "hal", "in", "jur", "ker", "lat", "men", "nor", "op", "par", "qua",
-    "reg", "sen", "tion", "ul", "ver", "wes", "yle",
-];
-const ENDINGS: [&str; 8] = ["", "s", "ing", "ed", "ment", "ation", "ly", "al"];
-
 /// A generator of numbers; the same seed gives the same ones.
 pub struct Random(pub u64);
 
@@ -55,78 +49,99 @@ impl Random {
 
 /// Makes documents.
 pub struct Corpus {
-    words: Vec<String>,
+    tongues: Vec<Tongue>,
     /// Sums of the weights 1/rank.
     sums: Vec<f64>,
+}
+
+/// The words of one language.
+struct Tongue {
+    voice: &'static Voice,
+    words: Vec<String>,
     phrases: Vec<String>,
 }
 
 impl Corpus {
-    /// The vocabulary.
+    /// The vocabularies.
     pub fn new() -> Corpus {
-        let mut random = Random(1);
-        let mut words = Vec::with_capacity(WORDS);
-        for rank in 0..WORDS {
-            let syllables = 1 + usize::from(rank > 200) + random.below(2);
-            let mut word: String = (0..syllables).map(|_| SYLLABLES[random.below(SYLLABLES.len())]).collect();
-            word.push_str(ENDINGS[random.below(ENDINGS.len())]);
-            words.push(word);
-        }
         let sums = (0..WORDS).scan(0.0, |sum, rank| {
             *sum += 1.0 / (rank + 1) as f64;
             Some(*sum)
         });
-        let mut corpus = Corpus { words, sums: sums.collect(), phrases: Vec::new() };
-        corpus.phrases = (0..PHRASES).map(|_| corpus.stretch(&mut random, 5)).collect();
+        let mut corpus = Corpus { tongues: Vec::new(), sums: sums.collect() };
+        for voice in &VOICES {
+            let mut random = Random(1);
+            let mut words = Vec::with_capacity(WORDS);
+            for rank in 0..WORDS {
+                let syllables = 1 + usize::from(rank > 200) + random.below(2);
+                let mut word: String =
+                    (0..syllables).map(|_| voice.syllables[random.below(voice.syllables.len())]).collect();
+                word.push_str(voice.endings[random.below(voice.endings.len())]);
+                words.push(word);
+            }
+            let mut tongue = Tongue { voice, words, phrases: Vec::new() };
+            tongue.phrases = (0..PHRASES).map(|_| corpus.stretch(&tongue, &mut random, 5)).collect();
+            corpus.tongues.push(tongue);
+        }
         corpus
     }
 
-    /// A word of a rank; the lowest are in nearly every document.
+    /// A word of a rank, in the languages by turns; the lowest are in nearly every document of theirs.
     pub fn word(&self, rank: usize) -> &str {
-        &self.words[rank]
+        &self.tongues[rank % self.tongues.len()].words[rank]
     }
 
-    /// One of the fixed phrases.
-    pub fn phrase(&self, number: usize) -> &str {
-        &self.phrases[number]
+    /// The first two words of one of the fixed phrases.
+    pub fn two_words(&self, number: usize) -> String {
+        let tongue = &self.tongues[number % self.tongues.len()];
+        match tongue.voice.space {
+            "" => tongue.phrases[number].chars().take(4).collect(),
+            space => tongue.phrases[number].split(space).take(2).collect::<Vec<_>>().join(space),
+        }
     }
 
-    fn stretch(&self, random: &mut Random, words: usize) -> String {
+    fn stretch(&self, tongue: &Tongue, random: &mut Random, words: usize) -> String {
         let total = self.sums[WORDS - 1];
         let pick = |_| {
             let at = (random.next() >> 11) as f64 / (1u64 << 53) as f64 * total;
-            self.words[self.sums.partition_point(|sum| *sum < at).min(WORDS - 1)].as_str()
+            tongue.words[self.sums.partition_point(|sum| *sum < at).min(WORDS - 1)].as_str()
         };
-        (0..words).map(pick).collect::<Vec<_>>().join(" ")
+        (0..words).map(pick).collect::<Vec<_>>().join(tongue.voice.space)
     }
 
     /// The document of a number.
     pub fn publication(&self, number: u64) -> schema::Publication {
         let mut random = Random(number.wrapping_mul(0x2545_f491_4f6c_dd1d));
+        let tongue = &self.tongues[random.below(self.tongues.len())];
         let mut text = String::with_capacity(TEXT_BYTES + 200);
         while text.len() < TEXT_BYTES {
             let stretch = match random.below(3) {
-                0 => self.phrases[random.below(PHRASES)].clone(),
-                _ => self.stretch(&mut random, 9),
+                0 => tongue.phrases[random.below(PHRASES)].clone(),
+                _ => self.stretch(tongue, &mut random, 9),
             };
             text.push_str(&stretch);
             text.push_str([" ", ", ", ". ", ".\n\n"][random.below(4)]);
         }
-        let summary = self.stretch(&mut random, 18);
+        let summary = self.stretch(tongue, &mut random, 18);
+        let year = 1990 + random.below(36);
         schema::Publication {
             salt: random.next().to_be_bytes().repeat(2),
             slug: slug(number),
             version: 1,
-            language: "en".to_owned(),
-            title: format!("{} act of {}", self.stretch(&mut random, 4), 1990 + number % 36),
+            language: tongue.voice.language.to_owned(),
+            title: format!("{} {year}", self.stretch(tongue, &mut random, 4)),
             text,
             jurisdiction: MEMBERS[random.below(MEMBERS.len())].to_owned(),
             topics: vec![
                 ["children", "legal-frameworks", "labour-market", "ai-cybersecurity"][random.below(4)].to_owned(),
             ],
             law_summary: Some(schema::LawSummary {
-                legal_status: ["in-force", "bill", "repealed"][random.below(3)].to_owned(),
+                legal_status: ["in-force", "in-committee", "repealed"][random.below(3)].to_owned(),
                 summary_short: summary,
+                dates: Some(schema::LawDates {
+                    in_force: format!("{year}-{:02}", 1 + random.below(12)),
+                    ..schema::LawDates::default()
+                }),
                 ..schema::LawSummary::default()
             }),
             ..schema::Publication::default()

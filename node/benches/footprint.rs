@@ -22,11 +22,16 @@ struct Idle {
     raw: u64,
 }
 
-/// A field of `/proc/<pid>/status`, in bytes.
-fn memory(node: &Node, field: &str) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{}/status", node.pid())).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+/// A field of `/proc/<pid>/status`, in bytes; none of a process that has ended.
+pub fn memory_of(pid: u32, field: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
+    Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? * 1024)
+}
+
+/// The same of a node.
+pub fn memory(node: &Node, field: &str) -> u64 {
+    memory_of(node.pid(), field).unwrap()
 }
 
 /// Memory of a node once it no longer changes.

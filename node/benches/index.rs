@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use comity::stems;
 use comity::text;
 use tantivy::schema::{IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions};
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
@@ -11,7 +12,7 @@ use crate::catch_up::Taken;
 use crate::stage::Stage;
 use crate::table::{Reach, Table};
 
-/// The node's analysers as a tokenizer of tantivy: words, folded, and stemmed where asked.
+/// The node's analysers as a tokenizer of tantivy: words, folded, and stemmed where asked. The text's language is its first line.
 #[derive(Clone)]
 struct Analyser {
     stemmed: bool,
@@ -26,10 +27,15 @@ impl Tokenizer for Analyser {
     type TokenStream<'a> = Words;
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> Words {
-        let words = text::words(text).into_iter();
-        let words: Vec<String> = match self.stemmed {
-            true => words.filter_map(|word| text::stem("en", &word.folded)).collect(),
-            false => words.map(|word| word.folded).collect(),
+        let (language, text) = text.split_once('\n').unwrap();
+        let words = text::words(text);
+        let words: Vec<String> = if self.stemmed {
+            let mut lines = String::new();
+            words.iter().for_each(|word| stems::push(language, &text[word.start..word.end], &mut lines));
+            stems::push_pairs(language, text, &mut lines);
+            lines.lines().map(str::to_owned).collect()
+        } else {
+            words.into_iter().map(|word| word.folded).collect()
         };
         Words { words: words.into_iter(), token: Token::default() }
     }
@@ -74,10 +80,11 @@ fn bare(stage: &Stage) -> f64 {
     for publication in documents {
         let mut document = TantivyDocument::new();
         document.add_text(name, &publication.slug);
-        document.add_text(title, &publication.title);
-        document.add_text(text, &publication.text);
-        document.add_text(stems, &publication.title);
-        document.add_text(stems, &publication.text);
+        let marked = |text: &str| format!("{}\n{text}", publication.language);
+        document.add_text(title, marked(&publication.title));
+        document.add_text(text, marked(&publication.text));
+        document.add_text(stems, marked(&publication.title));
+        document.add_text(stems, marked(&publication.text));
         writer.add_document(document).unwrap();
     }
     writer.commit().unwrap();

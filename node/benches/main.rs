@@ -10,11 +10,14 @@ mod exchange;
 #[allow(dead_code)]
 mod federation;
 mod footprint;
+mod harvest;
+mod import;
 mod index;
 mod live;
 mod search;
 mod stage;
 mod table;
+mod voices;
 
 use stage::Stage;
 use table::Table;
@@ -24,7 +27,7 @@ use table::Table;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Workloads one can choose; `catch-up` is the ground for those that need its folders.
-const WORKLOADS: [&str; 6] = ["catch-up", "sync", "live", "search", "memory", "start"];
+const WORKLOADS: [&str; 8] = ["catch-up", "sync", "live", "search", "harvest", "memory", "start", "import"];
 
 fn main() {
     let _ = rustix::thread::disable_transparent_huge_pages(true);
@@ -42,7 +45,7 @@ fn main() {
     if wanted("live") {
         live::run(&stage, &mut table);
     }
-    if ["catch-up", "sync", "search", "start"].into_iter().any(wanted) {
+    if ["catch-up", "sync", "search", "start", "import"].into_iter().any(wanted) {
         let taken = catch_up::run(&stage, &mut table);
         if wanted("catch-up") {
             index::run(&stage, &taken, &mut table);
@@ -53,10 +56,16 @@ fn main() {
         if wanted("start") {
             footprint::starts(&stage, &taken, &mut table);
         }
+        if wanted("import") {
+            import::run(&stage, &taken, &mut table);
+        }
         if wanted("sync") {
             exchange::resync(&stage, &mut table);
             exchange::no_op_sync(&stage, &mut table);
         }
+    }
+    if wanted("harvest") {
+        harvest::run(&stage, &mut table);
     }
     if wanted("memory") {
         footprint::memory_and_disk(&stage, &mut table);

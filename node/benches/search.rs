@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use comity::config::Folder;
-use comity::index::{Filters, Index};
+use comity::index::{Index, Question};
 use comity::keeper::Keeper;
 use comity::library::Library;
 
@@ -15,14 +15,27 @@ const HITS: usize = 10;
 /// Questions of each sort.
 const QUESTIONS: usize = 300;
 
-/// Sorts of questions: all are answered with hits, snippets and counts.
-fn questions(stage: &Stage) -> [(&'static str, Vec<String>); 3] {
-    let two = |number: usize| stage.corpus.phrase(number).split(' ').take(2).collect::<Vec<_>>().join(" ");
-    let rank = |from: usize| (0..QUESTIONS).map(move |at| from + at);
-    [
-        ("search: word", rank(1_000).map(|rank| stage.corpus.word(rank).to_owned()).collect()),
-        ("search: phrase", rank(0).map(|number| format!("\"{}\"", two(number))).collect()),
-        ("search: common word, counts", rank(0).map(|at| stage.corpus.word(5 + at % 40).to_owned()).collect()),
+/// Every form of a question, in nine languages: all are answered with hits, snippets and counts.
+fn questions(stage: &Stage) -> Vec<(&'static str, Vec<String>)> {
+    let each = |make: &dyn Fn(usize) -> String| (0..QUESTIONS).map(make).collect::<Vec<String>>();
+    let word = |rank: usize| stage.corpus.word(rank);
+    let topics = ["children", "Enfants", "儿童", "سوق العمل", "ИИ и кибербезопасность", "marcos legais"];
+    vec![
+        ("search: word", each(&|at| word(1_000 + at).to_owned())),
+        ("search: phrase", each(&|at| format!("\"{}\"", stage.corpus.two_words(at)))),
+        ("search: common word, counts", each(&|at| word(5 + at % 40).to_owned())),
+        ("search: prefix", each(&|at| word(1_000 + at).chars().take(4).collect::<String>() + "*")),
+        (
+            "search: boolean",
+            each(&|at| {
+                let [a, b, c] = [word(300 + at), word(309 + at), word(20 + at)];
+                format!("({a} OR {b}) NOT {c}")
+            }),
+        ),
+        ("search: fields", each(&|at| format!("topic:children status:in-force {}", word(200 + at)))),
+        ("search: dates", each(&|at| format!("in_force:{}-03..{} {}", 1990 + at % 30, 1993 + at % 30, word(100 + at)))),
+        ("search: label", each(&|at| topics[at % topics.len()].to_owned())),
+        ("search: everything", each(&|at| format!("year:>{}", 1980 + at % 9))),
     ]
 }
 
@@ -41,12 +54,15 @@ fn timed(mut ask: impl FnMut(&str) -> u64, questions: &[String]) -> ((f64, f64),
 }
 
 /// The same questions in this process.
-fn within(stage: &Stage, questions: &[(&str, Vec<String>)]) -> Vec<((f64, f64), Vec<u64>)> {
+fn within(stage: &Stage, questions: &[(&'static str, Vec<String>)]) -> Vec<((f64, f64), Vec<u64>)> {
     let folder = Folder::new(&stage.federation.folder("source"));
     let (keeper, _, _) = Keeper::open(&folder).unwrap();
     let (index, _) = Index::open(&folder.index(), keeper.view().counts.arrival).unwrap();
     let library = Library { reader: keeper.reader(), view: keeper.view(), searcher: index.searcher() };
-    let ask = |question: &str| library.search(question, &Filters::default(), HITS, 0).unwrap().total;
+    let ask = |asked: &str| {
+        let question = Question { query: asked.to_owned(), limit: HITS, ..Question::default() };
+        library.search(&question).unwrap().total
+    };
     let times = questions.iter().map(|(_, asked)| timed(ask, asked)).collect();
     drop((library, index));
     keeper.close().unwrap();

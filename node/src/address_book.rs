@@ -83,6 +83,13 @@ impl AddressBook {
         known.not_before_ms = 0;
     }
 
+    /// No member names it as its node any more: it is forgotten, unless it is configured.
+    pub fn strike(&mut self, peer: &str) {
+        if self.peers.get(peer).is_some_and(|known| !known.configured) {
+            self.peers.remove(peer);
+        }
+    }
+
     /// Peers to call now, at most `limit`, each with its addresses.
     pub fn due(&self, now_ms: u64, limit: usize, busy: impl Fn(&str) -> bool) -> Vec<(String, Vec<String>)> {
         let due =
@@ -161,5 +168,8 @@ mod tests {
         book.reached("nairobi", "/b");
         book.learn("nairobi", &["/false".to_owned()]);
         assert_eq!(book.due(0, 9, |peer| peer == "geneva")[0].1, ["/b", "/false"]);
+        book.strike("nairobi");
+        book.strike("geneva");
+        assert_eq!(book.due(0, 9, |_| false).len(), 1, "only the operator takes back what is configured");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proto::body::{self, Open};
+use proto::body;
 use proto::digest::Digest;
 use proto::schema::{self, Kind};
 
@@ -34,21 +34,16 @@ pub struct Losses {
 /// What a member's logs lost.
 pub fn losses(reader: &Reader, ends: &Ends, member: &str) -> Result<Losses, StoreError> {
     let mut losses = Losses::default();
-    for log in ends.logs() {
-        let aside = reader.aside(log)?;
-        let owner = reader.number(log)?.map(|number| reader.owner(number)).transpose()?.flatten();
-        let opened = || aside.iter().find_map(|aside| Open::parse(&aside.body));
-        let of = owner.map(|owner| owner.open.member).or_else(|| opened().map(|open| open.member));
-        if of.as_deref() != Some(member) {
-            continue;
-        }
+    for log in reader.logs_aside(member)? {
+        let (aside, erased) = (reader.aside(&log)?, reader.erased_of(&log)?);
         for (slug, versions) in by_slug(&aside) {
             let work = format!("{member}/{slug}");
             let rows = reader.standing_work(&work, ends)?;
-            if !versions.is_empty() {
-                losses.works.extend(last(reader, work, &versions, &rows)?);
-            } else if stands(&rows) {
-                losses.withdrawn.push(work);
+            match versions.is_empty() {
+                true if stands(&rows) => losses.withdrawn.push(work),
+                // What is left may be what the version that was erased had taken the place of.
+                false if !erased.contains(&slug) => losses.works.extend(last(reader, work, &versions, &rows)?),
+                _ => {}
             }
         }
     }

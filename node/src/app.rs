@@ -15,13 +15,15 @@ use utoipa::IntoParams;
 
 use crate::config::Folder;
 use crate::disk;
-use crate::index::{Filters, Searcher};
+use crate::index::{By, Filters, Question, Searcher};
 use crate::keeper::{PublishError, now_ms};
 use crate::library::{Library, LibraryError};
 use crate::membership;
 use crate::name::Name;
 use crate::network::NetworkStatus;
 use crate::node::Node;
+use crate::phone_book::PhoneBook;
+use crate::preference;
 use crate::views;
 
 /// Requests answered at once; more wait in their callers.
@@ -66,7 +68,8 @@ pub struct Problem(pub StatusCode, pub Vec<String>);
 #[serde(default)]
 #[into_params(parameter_in = Query)]
 pub struct SearchParams {
-    /// Words, "phrases", -not, field:value. Empty: everything, newest first.
+    /// Words, "phrases", pre*, field:value, ranges like in_force:2024..2026, AND, OR, NOT or -, parentheses. Empty: everything,
+    /// newest first.
     pub q: String,
     /// Only this kind.
     pub kind: Option<String>,
@@ -78,6 +81,16 @@ pub struct SearchParams {
     pub language: Option<String>,
     /// Only this member.
     pub member: Option<String>,
+    /// Only this legal status.
+    pub status: Option<String>,
+    /// Only this year.
+    pub year: Option<String>,
+    /// Only what has something of this level of AI assistance.
+    pub assistance: Option<String>,
+    /// `relevance` (else), `newest`, `date` or `valid_as_of`.
+    pub sort: Option<String>,
+    /// Languages to show titles in, best first, as in Accept-Language, which stands in for it.
+    pub lang: Option<String>,
     /// Hits wanted, at most 200.
     pub limit: Option<usize>,
     /// Hits to skip, at most 10,000.
@@ -192,10 +205,9 @@ impl App {
         let NetworkStatus { connected, limited, .. } = self.node.network();
         self.ask(move |library| {
             let mut members = HashMap::new();
-            for (log, address) in library.reader.phone_book()? {
-                if let Some(owner) = library.reader.owner(log)? {
-                    members.insert(address.peer, owner.open.member);
-                }
+            let book = PhoneBook::read(&library.reader, &library.view.standing, &library.view.frontier)?;
+            for (code, nodes) in book.members() {
+                members.extend(nodes.into_iter().map(|peer| (peer, code.clone())));
             }
             let peers = connected.keys().map(|peer| {
                 let state = library.view.peers.get(peer).cloned().unwrap_or_default();
@@ -244,19 +256,42 @@ impl App {
 impl SearchParams {
     /// What the result is narrowed to.
     pub fn filters(&self) -> Filters {
-        Filters {
-            kind: self.kind.clone(),
-            topic: self.topic.clone(),
-            jurisdiction: self.jurisdiction.clone(),
-            language: self.language.clone(),
-            member: self.member.clone(),
-        }
+        let SearchParams { kind, topic, jurisdiction, language, member, status, year, assistance, .. } = self.clone();
+        Filters { kind, topic, jurisdiction, language, member, status, year, assistance }
+    }
+
+    /// With the languages a browser says its reader wants, where none are named.
+    pub fn with_languages(mut self, headers: &HeaderMap) -> SearchParams {
+        let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        self.lang = self.lang.or_else(|| accepted.map(str::to_owned));
+        self
+    }
+
+    /// What it asks of the library, and what of it was ignored.
+    pub fn question(&self) -> (Question, Option<String>) {
+        let named = self.sort.as_deref().filter(|name| !name.is_empty());
+        let by = named.map(|name| By::named(name).ok_or(name));
+        let note = by.and_then(Result::err).map(|name| {
+            let all: Vec<&str> = By::NAMED.iter().map(|(name, _)| *name).collect();
+            format!("there is no order `{name}`, and it was ignored; sort by one of {}", all.join(", "))
+        });
+        let question = Question {
+            query: self.q.clone(),
+            filters: self.filters(),
+            by: by.and_then(Result::ok).unwrap_or_default(),
+            languages: self.lang.as_deref().map(preference::languages).unwrap_or_default(),
+            limit: self.limit.unwrap_or(LIMIT_DEFAULT),
+            offset: self.offset.unwrap_or(0),
+        };
+        (question, note)
     }
 
     /// Asks for it.
     pub async fn ask(self, app: &App) -> Result<views::Search, Problem> {
-        let (limit, offset) = (self.limit.unwrap_or(LIMIT_DEFAULT), self.offset.unwrap_or(0));
-        app.ask(move |library| library.search(&self.q, &self.filters(), limit, offset)).await
+        let (question, note) = self.question();
+        let mut found = app.ask(move |library| library.search(&question)).await?;
+        found.notes.extend(note);
+        Ok(found)
     }
 }
 
@@ -284,10 +319,9 @@ impl IntoResponse for Problem {
 impl From<LibraryError> for Problem {
     fn from(error: LibraryError) -> Problem {
         match error {
-            LibraryError::NotFound(_)
-            | LibraryError::NoBody(_)
-            | LibraryError::NoThread(_)
-            | LibraryError::OnlyVersion(_) => Problem(StatusCode::NOT_FOUND, vec![error.to_string()]),
+            LibraryError::NotFound(_) | LibraryError::NoBody(_) => {
+                Problem(StatusCode::NOT_FOUND, vec![error.to_string()])
+            }
             LibraryError::Erased { .. } | LibraryError::Withdrawn { .. } => {
                 Problem(StatusCode::GONE, vec![error.to_string()])
             }
@@ -301,13 +335,10 @@ impl From<PublishError> for Problem {
     fn from(error: PublishError) -> Problem {
         let status = match &error {
             PublishError::NoDesk => StatusCode::FORBIDDEN,
-            PublishError::Recovering(_) | PublishError::Asking(_) => StatusCode::CONFLICT,
+            PublishError::Recovering(_) | PublishError::Contested(_) | PublishError::Asking(_) => StatusCode::CONFLICT,
             PublishError::NoWork(_) | PublishError::NotHeld(_) => StatusCode::NOT_FOUND,
             PublishError::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
-            PublishError::Twice(_)
-            | PublishError::TooLong { .. }
-            | PublishError::Citing { .. }
-            | PublishError::Status { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            PublishError::Twice(_) | PublishError::TooLong { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             PublishError::Write(_) => StatusCode::CONFLICT,
             PublishError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };

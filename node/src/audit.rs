@@ -3,6 +3,7 @@
 //! It opens neither sled nor the index and asks the node nothing. It may run beside a running node: what is being written at
 //! that moment is an unfinished tail, not damage.
 
+mod admission;
 mod log_state;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use prost::Message;
-use proto::body::{Open, Purpose};
+use proto::body::Purpose;
 use proto::charter::Charter;
 use proto::digest::Digest;
 use proto::edition::Edition;
@@ -18,15 +19,15 @@ use proto::entry::Entry;
 use proto::erasure::Cause;
 use proto::fork::Fork;
 use proto::key::PublicKey;
-use proto::log::Admission;
 use proto::rewind::Rewind;
 use proto::schema;
 use proto::standing::Standing;
 use serde::Serialize;
 use thiserror::Error;
 
+use self::admission::Admissions;
 use self::log_state::LogState;
-use crate::erasure;
+use crate::erasure::{self, Remains};
 use crate::frame::{self, unplace};
 use crate::segments::{Cursor, Replayed, SegmentError, SegmentReader};
 
@@ -136,7 +137,8 @@ pub fn audit(store: &Path, charter: &Arc<Charter>) -> Result<Report, AuditError>
             frame::ERASURE => match erasure::Record::read(&frame) {
                 Some(record) => {
                     let erasure = record.erasure.clone();
-                    logs.entry(erasure.log).or_default().erased.insert(erasure.index, erasure);
+                    let of = (erasure.index, erasure.entry);
+                    logs.entry(erasure.log).or_default().erased.insert(of, erasure);
                     notes.erasures.push(record);
                 }
                 None => notes.finding(format!("{at}: a record of an erasure that is none")),
@@ -166,6 +168,8 @@ pub fn audit(store: &Path, charter: &Arc<Charter>) -> Result<Report, AuditError>
                 Err(error) => notes.finding(format!("{at}: {error}")),
             },
             frame::LOCAL => notes.seen.extend(frame::Damage::read(&frame.payload)),
+            // What this node shows is its own affair, and no part of what is signed.
+            frame::TOUCH | frame::SHOWN => {}
             other => notes.finding(format!("{at}: a record of the unknown kind {other}")),
         }
     }
@@ -190,17 +194,15 @@ pub fn audit(store: &Path, charter: &Arc<Charter>) -> Result<Report, AuditError>
 
 /// Bodies on the disk of which a record says that they were erased.
 fn unfinished(segments: &SegmentReader, logs: &BTreeMap<PublicKey, LogState>) -> Result<u64, AuditError> {
-    if logs.values().all(|log| log.erased.is_empty()) {
+    let mut remains = Remains::default();
+    logs.values().flat_map(|log| log.erased.values()).for_each(|erasure| remains.seek(erasure));
+    if remains.is_empty() {
         return Ok(0);
     }
     let mut found = 0;
     for item in segments.replay(Default::default(), None) {
         let Replayed::Frame(frame) = item? else { continue };
-        let place = unplace(&frame.payload).filter(|_| matches!(frame.kind, frame::BODY | frame::LATE_BODY));
-        let is_erased = |(log, index, _): (PublicKey, u64, &[u8])| {
-            logs.get(&log).is_some_and(|log| log.erased.contains_key(&index))
-        };
-        found += u64::from(place.is_some_and(is_erased));
+        found += u64::from(remains.find(&frame).is_some());
     }
     Ok(found)
 }
@@ -211,22 +213,28 @@ impl Notes {
     }
 }
 
-/// Whether every erasure is of an entry that is held and may go, and those in the author's name are the author's.
+/// Whether every erasure is of an entry that is held, or was set aside, and may go, and those in the author's name are the author's. Of
+/// what was set aside the author has a work's texts erased without naming each.
 fn check_erasures(logs: &BTreeMap<PublicKey, LogState>, notes: &mut Notes) {
     let member = |log: &LogState| log.opening.as_ref().map(|open| (open.member.clone(), open.purpose));
-    let mut demanded = BTreeSet::new();
+    let (mut demanded, mut works) = (BTreeSet::new(), BTreeSet::new());
     for log in logs.values() {
         let Some((code, _)) = member(log) else { continue };
+        works.extend(log.demanded_works.iter().map(|slug| (code.clone(), slug.clone())));
         demanded.extend(log.demanded.iter().map(|erasure| (code.clone(), erasure.log, erasure.index, erasure.entry)));
     }
     for (key, log) in logs {
-        for (index, erasure) in &log.erased {
-            let Some(entry) = log.verified.get(*index as usize) else { continue };
+        for ((index, entry), erasure) in &log.erased {
             let Some((code, purpose)) = member(log) else { continue };
-            let named = (code, *key, *index, erasure.entry);
-            if *entry != erasure.entry || *index == 0 || purpose == Purpose::Governance {
+            if *index >= log.tree.size() && !log.has(*index, entry) {
+                continue; // damage took it, and it has not come again
+            }
+            let said = erasure.work.as_ref().map(|work| (code.clone(), work.slug.clone()));
+            let by_work = said.is_some_and(|said| log.aside.contains(&(*index, *entry)) && works.contains(&said));
+            let is_demanded = by_work || demanded.contains(&(code, *key, *index, *entry));
+            if !log.has(*index, entry) || *index == 0 || purpose == Purpose::Governance {
                 notes.finding(format!("log {key}: entry {index} cannot be erased, or is not the one that was"));
-            } else if erasure.cause == Cause::Author && !demanded.contains(&named) {
+            } else if erasure.cause == Cause::Author && !is_demanded {
                 notes.finding(format!("log {key}: entry {index} was erased for its author, and no withdrawal says so"));
             }
         }
@@ -258,17 +266,19 @@ fn conclude(
             standing.on_governance(key, index, *kind, body);
         }
     }
+    let admissions = Admissions { standing: &standing, logs, has_damage: !notes.seen.is_empty() };
     let mut rows = Vec::new();
     for (key, log) in logs.iter().filter(|(_, log)| log.tree.size() > 0) {
         notes.report.logs += 1;
-        let erased = log.missing.keys().filter(|index| log.erased.contains_key(*index)).count() as u64;
+        let is_erased = |(index, entry): &(&u64, &Entry)| log.erased.contains_key(&(**index, entry.digest()));
+        let erased = log.missing.iter().filter(is_erased).count() as u64;
         notes.report.erased_bodies += erased;
         notes.report.missing_bodies += log.missing.len() as u64 - erased;
-        if let Some(index) = log.blank.iter().find(|index| !log.erased.contains_key(*index)) {
+        if let Some(index) = log.blank.iter().find(|index| !log.is_erased_at(**index)) {
             notes.finding(format!("log {key}: the body of entry {index} was overwritten, and no record says why"));
         }
         match &log.opening {
-            Some(open) if is_let_in(&standing, key, open) => {
+            Some(open) if admissions.is_let_in(key, open) => {
                 let governance = open.purpose == Purpose::Governance;
                 if let Some(index) = log.missing.keys().next().filter(|_| governance) {
                     notes.finding(format!("governance log {key}: entry {index} is held without its body"));
@@ -294,15 +304,4 @@ fn conclude(
             _ => notes.report.wrong.push(finding.words),
         }
     }
-}
-
-/// Whether the records make the key known as its entry 0 says, or did before a cut or a fork in its member's governance took that
-/// back.
-fn is_let_in(standing: &Standing, key: &PublicKey, open: &Open) -> bool {
-    let chains = || standing.lines().iter().filter_map(|line| line.chain(&open.member));
-    let taken_back = || {
-        let is_forked = standing.forks().contains_key(&open.identity_key);
-        is_forked || chains().any(|chain| chain.links().iter().any(|link| link.cut.is_some()))
-    };
-    standing.admission(key, open) != Admission::Refused || taken_back()
 }

@@ -71,10 +71,24 @@ impl Client {
 
     /// Asks for something to be written; `None` where there is nothing to say about it.
     pub fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<Option<T>, ClientError> {
+        self.written(self.writing(path).send_json(body))
+    }
+
+    /// The same with JSON Lines.
+    pub fn post_lines<T: DeserializeOwned>(&self, path: &str, lines: String) -> Result<Option<T>, ClientError> {
+        self.written(self.writing(path).header("Content-Type", "application/x-ndjson").send(lines))
+    }
+
+    fn writing(&self, path: &str) -> ureq::RequestBuilder<ureq::typestate::WithBody> {
         let token = self.token.clone().unwrap_or_default();
-        let request = self.agent.post(self.url(path)).header("Authorization", format!("Bearer {token}"));
-        let response = request.send_json(body).map_err(|error| self.unreachable(&error))?;
-        let mut response = refused(response)?;
+        self.agent.post(self.url(path)).header("Authorization", format!("Bearer {token}"))
+    }
+
+    fn written<T: DeserializeOwned>(
+        &self,
+        response: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> Result<Option<T>, ClientError> {
+        let mut response = refused(response.map_err(|error| self.unreachable(&error))?)?;
         if response.status() == 204 {
             return Ok(None);
         }

@@ -86,6 +86,8 @@ pub struct HttpConfig {
     pub listen: String,
     /// Names under which the pages may be asked for, besides loopback and the address itself.
     pub hosts: Vec<String>,
+    /// Mail address of whoever answers for this node: harvesters are told.
+    pub contact: String,
 }
 
 /// What this node does without, and does not show. It is told to no peer and changes nothing for anyone else.
@@ -129,7 +131,11 @@ impl Default for NetworkConfig {
 
 impl Default for HttpConfig {
     fn default() -> HttpConfig {
-        HttpConfig { listen: "127.0.0.1:8014".to_owned(), hosts: Vec::new() }
+        HttpConfig {
+            listen: "127.0.0.1:8014".to_owned(),
+            hosts: Vec::new(),
+            contact: "nobody@comity.invalid".to_owned(),
+        }
     }
 }
 
@@ -303,7 +309,8 @@ pub fn template(member: Option<(&str, &str)>) -> String {
          # Seconds for which a peer or an address that misbehaves is blocked at first. Each further block is four times as long.\n\
          # first_block_seconds = 60\n\n\
          [http]\n# Pages and API. Anyone who reaches this address can read; writing needs the token in this folder.\n\
-         # listen = \"127.0.0.1:8014\"\n# Other names under which the pages may be asked for.\n# hosts = []\n\n\
+         # listen = \"127.0.0.1:8014\"\n# Other names under which the pages may be asked for.\n# hosts = []\n\
+         # Whom an aggregator of library catalogues writes to: the mail address of a role.\n# contact = \"nobody@comity.invalid\"\n\n\
          [policy]\n# What this node does about others. It is told to no peer, changes nothing for anyone else, and takes effect at the\n\
          # next start. Each item is a member's code, a work as CODE/slug, or the key of a log.\n\
          # Texts that are neither kept nor fetched; their entries and proofs are held all the same.\n# deny = []\n\

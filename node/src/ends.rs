@@ -30,6 +30,16 @@ impl Ends {
         Ends(held.filter_map(end).collect())
     }
 
+    /// Of every log with an end: its key, entries that stand, and entries that were set aside.
+    pub fn lines(&self) -> impl Iterator<Item = (&PublicKey, u64, u64)> {
+        self.0.iter().map(|(log, end)| (log, end.stands, end.aside))
+    }
+
+    /// From those.
+    pub fn from_lines(lines: Vec<(PublicKey, u64, u64)>) -> Ends {
+        Ends(lines.into_iter().map(|(log, stands, aside)| (log, End { stands, aside })).collect())
+    }
+
     /// Whether everything stands that is held.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -10,11 +10,15 @@
 //! Nobody signs a record of this node, and behind damage a frame may be one that a member wrote into a body of its own. So the
 //! record names the place where it stands itself, which no author can know: elsewhere it is none.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use proto::body;
 use proto::digest::Digest;
+use proto::entry::Entry;
 use proto::erasure::{Cause, Erasure, Work};
 use proto::key::PublicKey;
 
-use crate::frame::{Damage, ERASURE, place, unplace};
+use crate::frame::{BODY, Damage, ENTRY, ERASURE, LATE_BODY, place, unplace};
 use crate::rows::array;
 use crate::segments::{Cursor, FRAME_HEADER, Frame, Location};
 
@@ -107,6 +111,42 @@ impl Record {
         let (from, end) = (u64::from(at.offset), u64::from(at.offset) + (FRAME_HEADER as u64) + u64::from(at.len));
         let offset = u64::from(damage.offset);
         at.segment == damage.segment && offset >= from && offset + damage.bytes <= end
+    }
+}
+
+/// Finds erased bodies that are on the disk all the same, frame by frame in their order. At one place there may be two entries, on
+/// two branches of a log, and only its bytes tell of which a body is; one that is of no other entry is taken for the erased.
+#[derive(Default)]
+pub struct Remains {
+    erased: BTreeMap<(PublicKey, u64), BTreeSet<Digest>>,
+    others: BTreeMap<(PublicKey, u64), BTreeMap<Digest, Entry>>,
+}
+
+impl Remains {
+    /// Looks for what an erasure means, too.
+    pub fn seek(&mut self, erasure: &Erasure) {
+        self.erased.entry((erasure.log, erasure.index)).or_default().insert(erasure.entry);
+    }
+
+    /// Whether nothing is looked for.
+    pub fn is_empty(&self) -> bool {
+        self.erased.is_empty()
+    }
+
+    /// The place that a frame has the erased body of.
+    pub fn find(&mut self, frame: &Frame) -> Option<(PublicKey, u64)> {
+        if frame.kind == ENTRY {
+            let entry = Entry::parse_anywhere(&frame.payload).ok()?;
+            let (place, digest) = ((*entry.log(), entry.index()), entry.digest());
+            if self.erased.get(&place).is_some_and(|erased| !erased.contains(&digest)) {
+                self.others.entry(place).or_default().insert(digest, entry);
+            }
+            return None;
+        }
+        let (log, index, packed) = unplace(&frame.payload).filter(|_| matches!(frame.kind, BODY | LATE_BODY))?;
+        let place = Some((log, index)).filter(|place| self.erased.contains_key(place))?;
+        let mut others = self.others.get(&place).into_iter().flat_map(BTreeMap::values);
+        (!others.any(|entry| body::unpack(packed, entry).is_ok())).then_some(place)
     }
 }
 

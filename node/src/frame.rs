@@ -25,10 +25,14 @@ pub const EDITION: u8 = 8;
 pub const FORK: u8 = 9;
 /// Entries are set aside, because the cut of their log is on another branch: a `Rewind`.
 pub const REWIND: u8 = 10;
+/// Something else than an arrival changed what is shown here of a work: its name, `CODE/slug`.
+pub const TOUCH: u8 = 11;
+/// What was shown here when the works before it were noted: see `shown::Shown`.
+pub const SHOWN: u8 = 12;
 
 /// Whether a torn tail may end after a frame of this kind.
 pub fn is_boundary(kind: u8) -> bool {
-    matches!(kind, CLOSING | LATE_BODY | LOCAL | ERASURE | EDITION | FORK | REWIND)
+    matches!(kind, CLOSING | LATE_BODY | LOCAL | ERASURE | EDITION | FORK | REWIND | TOUCH | SHOWN)
 }
 
 /// The payload of a record that belongs to a place in a log: log key, index (or size, for a closing), and its bytes.

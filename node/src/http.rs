@@ -4,8 +4,6 @@
 //! bearer token from the data folder. `Host` is checked, so that a page elsewhere cannot reach a node on loopback by a name of
 //! its own (DNS rebinding).
 
-mod threads;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,20 +16,25 @@ use axum::routing::get;
 use serde::Deserialize;
 use tower_http::compression::CompressionLayer;
 use tower_http::timeout::TimeoutLayer;
-use utoipa::{IntoParams, OpenApi};
+use utoipa::{IntoParams, Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::acts::{self, Act, ActError, Held};
 use crate::app::{App, Problem, SearchParams, name};
+use crate::compare;
 use crate::document;
 use crate::explain::Explainer;
+use crate::feed;
+use crate::import;
 use crate::keeper::now_ms;
 use crate::library::Library;
 use crate::membership;
 use crate::name::Name;
 use crate::node::REQUEST_DOCUMENTS_MAX;
+use crate::oai;
 use crate::proof_file::{self, ProofFileError};
+use crate::refusals;
 use crate::signing::{SignError, Signed};
 use crate::views;
 use crate::web;
@@ -58,7 +61,7 @@ struct Description;
 
 /// The whole service: API, pages, description.
 pub fn router(app: App) -> axum::Router {
-    let (router, description) = OpenApiRouter::with_openapi(Description::openapi())
+    let (router, mut description) = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(status))
         .routes(routes!(peers))
         .routes(routes!(logs))
@@ -76,8 +79,10 @@ pub fn router(app: App) -> axum::Router {
         .routes(routes!(submit))
         .routes(routes!(recovery))
         .routes(routes!(publish_again))
-        .merge(threads::routes())
+        .merge(compare::routes())
+        .merge(import::routes::routes())
         .split_for_parts();
+    refusals::Described.modify(&mut description);
     let description = Arc::new(description.to_pretty_json().unwrap_or_default());
     router
         .route(
@@ -86,8 +91,11 @@ pub fn router(app: App) -> axum::Router {
         )
         .route("/healthz", get(health))
         .route("/metrics", get(metrics))
+        .merge(feed::routes())
+        .merge(oai::routes())
         .merge(web::routes())
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+        .layer(middleware::from_fn(refusals::in_one_shape))
         .layer(CompressionLayer::new())
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
         .layer(middleware::from_fn_with_state(app.clone(), guard))
@@ -144,8 +152,12 @@ async fn members(State(app): State<App>) -> Result<Json<Vec<views::Member>>, Pro
 
 /// Works that match, best first, with counts to narrow by.
 #[utoipa::path(get, path = "/v1/search", params(SearchParams), responses((status = 200, body = views::Search)))]
-async fn search(State(app): State<App>, Query(params): Query<SearchParams>) -> Result<Json<views::Search>, Problem> {
-    params.ask(&app).await.map(Json)
+async fn search(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Query(params): Query<SearchParams>,
+) -> Result<Json<views::Search>, Problem> {
+    params.with_languages(&headers).ask(&app).await.map(Json)
 }
 
 /// One version of a work: `slug`, `slug@2` or `slug@2~1a2b3c4d`.

@@ -1,6 +1,6 @@
 //! Brings the search index to where the store is, arrival by arrival.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -17,11 +17,11 @@ use crate::front_matter::FrontMatter;
 use crate::index::{self, Card, Index, IndexError};
 use crate::keeper::View;
 use crate::markdown;
+use crate::partial_date::Span;
 use crate::policy::LocalPolicy;
 use crate::reader::Reader;
 use crate::rows::{Says, StoreError, WorkRow, fold};
 use crate::segments::SegmentError;
-use crate::vocabulary;
 
 /// Arrivals read at once: bounds the memory a rebuild takes.
 const ARRIVALS_AT_ONCE: usize = 512;
@@ -84,7 +84,8 @@ pub fn step(reader: &Reader, index: &mut Index, cursor: u64, scope: Scope<'_>) -
         }
         let Some((key, member)) = owner else { continue };
         let Some(body) = kept.body.as_deref() else {
-            let erased = readable(reader.erased(&key, *place))?.and_then(|erased| erased.record.erasure.work);
+            let erased = readable(reader.erased(&key, *place, &kept.entry.digest()))?;
+            let erased = erased.and_then(|erased| erased.record.erasure.work);
             if let Some(work) = erased.map(|was| format!("{member}/{}", was.slug)) {
                 index.erase(&work);
                 // A version that still stands may be held.
@@ -184,32 +185,83 @@ fn card(reader: &Reader, work: &str, rows: &[WorkRow], read: Option<Read>) -> Re
         let Some(publication) = publication else { return Ok(None) };
         (kept.arrival, publication)
     };
-    let front = FrontMatter::of(*kind, &publication);
-    let text = format!("{}\n{}", front.words(), markdown::to_text(&publication.text));
-    Ok(Some(Card {
-        work: work.to_owned(),
-        text,
-        kind: vocabulary::kind_slug(*kind).to_owned(),
-        member: work.split('/').next().unwrap_or_default().to_owned(),
-        title: front.title,
-        topics: front.topics,
-        jurisdiction: front.jurisdiction,
-        language: front.language,
-        arrival,
-    }))
+    Ok(Some(card_of(work, *kind, &publication, arrival)))
 }
 
-/// Keeps the index beside a running node, on a thread of its own, until the node ends.
+/// A publication as it is indexed.
+pub fn card_of(work: &str, kind: u32, publication: &schema::Publication, arrival: u64) -> Card {
+    let front = FrontMatter::of(kind, publication);
+    let text = format!("{}\n{}", front.words(), markdown::to_text(&publication.text));
+    let dates = dates(&front);
+    Card {
+        work: work.to_owned(),
+        values: values(work, &front, &dates),
+        dates,
+        text,
+        title: front.title,
+        language: front.language,
+        original: None,
+        arrival,
+    }
+}
+
+/// What a work is of the fields that are words.
+fn values(work: &str, front: &FrontMatter, dates: &[(&'static str, Span)]) -> Vec<(&'static str, String)> {
+    let member = work.split('/').next().unwrap_or_default().to_owned();
+    let mut values = vec![
+        ("kind", front.kind.clone()),
+        ("jurisdiction", front.jurisdiction.clone()),
+        ("language", front.language.clone()),
+        ("member", member),
+        ("status", front.legal_status.clone()),
+        ("instrument", front.instrument_type.clone()),
+        ("bindingness", front.bindingness.clone()),
+        ("risk", front.risk_approach.clone()),
+        ("function", front.parliamentary_function.clone()),
+        ("maturity", front.maturity.clone()),
+    ];
+    values.extend(front.topics.iter().map(|topic| ("topic", topic.clone())));
+    values.extend(front.applies_to.iter().map(|whom| ("applies_to", whom.clone())));
+    values.extend(front.identifiers.iter().map(|id| ("identifier", format!("{}:{}", id.scheme, id.value))));
+    let levels: BTreeSet<&String> = front.assistance.values().collect();
+    values.extend(levels.into_iter().map(|level| ("assistance", level.clone())));
+    let year = dates.iter().find(|(name, _)| *name == "year");
+    values.extend(year.map(|(_, span)| ("year", format!("{:04}", span.first / 10_000))));
+    values
+}
+
+/// Its dates. Its year is that of the one that says most about when it came to be.
+fn dates(front: &FrontMatter) -> Vec<(&'static str, Span)> {
+    let law = front.dates.clone().unwrap_or_default();
+    let all = [
+        ("adopted", law.adopted),
+        ("in_force", law.in_force),
+        ("published", law.published),
+        ("assented", law.assented),
+        ("introduced", law.introduced),
+        ("applies", law.applies),
+        ("valid_as_of", front.valid_as_of.clone()),
+        ("repealed", law.repealed),
+    ];
+    let mut dates: Vec<(&'static str, Span)> =
+        all.iter().filter_map(|(name, date)| Span::parse(date).map(|span| (*name, span))).collect();
+    let first = dates.first().map(|(_, span)| ("year", *span));
+    dates.extend(first);
+    dates
+}
+
+/// Keeps the index beside a running node, on a thread of its own, until the node ends. `view` is what the index was opened for: what
+/// changed since then is followed first.
 pub fn spawn(
     reader: Reader,
     mut index: Index,
     mut cursor: u64,
+    mut view: View,
     mut changes: watch::Receiver<View>,
     troubles: Arc<Mutex<Vec<String>>>,
 ) -> std::io::Result<JoinHandle<()>> {
     let mut follow = move || -> Result<(), IndexerError> {
         let (mut committed, mut last) = (cursor, Instant::now());
-        let mut view = changes.borrow().clone();
         let mut has_moved = false;
         loop {
             let now = changes.borrow_and_update().clone();

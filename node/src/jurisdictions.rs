@@ -237,13 +237,20 @@ pub fn name(code: &str) -> String {
     }
 }
 
+/// The code of what is called so.
+pub fn code(name: &str) -> Option<&'static str> {
+    let name = name.trim().to_lowercase();
+    NAMES.iter().find(|(_, one)| one.to_lowercase() == name).map(|(code, _)| *code)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{NAMES, name};
+    use super::{NAMES, code, name};
 
     #[test]
     fn every_code_is_found() {
         assert!(NAMES.is_sorted_by_key(|(code, _)| code));
         assert_eq!((name("KE"), name("US-CO"), name("XX")), ("Kenya".into(), "United States (CO)".into(), "XX".into()));
+        assert_eq!((code("viet nam"), code("Atlantis")), (Some("VN"), None));
     }
 }

@@ -6,9 +6,9 @@
 
 mod denying;
 mod erasing;
-mod publishing;
+mod showing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -23,12 +23,12 @@ use proto::replica::{Effect, Input, OverQuota, PeerState, Record, Replica, Write
 use proto::schema::{self, Kind};
 use proto::session::Peer;
 use proto::standing::Standing;
+use proto::work;
 use thiserror::Error;
 
 use self::denying::{lift, policy};
 use crate::acts;
 use crate::again;
-use crate::citing::CitingError;
 use crate::config::{Config, ConfigError, Folder, MemberConfig};
 use crate::contested::Contested;
 use crate::disk::{self, DataFolder, DiskError};
@@ -37,9 +37,10 @@ use crate::fence::{Fence, FenceError};
 use crate::keystore::{self, KeyError, KeyName, Secrets};
 use crate::own_logs::{OwnLogs, OwnLogsError, Source};
 use crate::passphrase::{self, Passphrases};
+use crate::phone_book::{News, PhoneBook};
 use crate::policy::LocalPolicy;
 use crate::reader::Reader;
-use crate::rows::{StoreError, fold};
+use crate::rows::{Says, StoreError, WorkRow, fold};
 use crate::segments::Cursor;
 use crate::store::{Counts, Store};
 
@@ -91,6 +92,9 @@ pub enum PublishError {
          since, `comity run --override-fence` ends it sooner; that is recorded"
     )]
     Recovering(String),
+    /// An own log has two branches; no override helps, and none is offered.
+    #[error("this node may not write: {0}")]
+    Contested(String),
     /// A peer is being asked.
     #[error("{0}; it is being asked for them. Publish again in a minute")]
     Asking(String),
@@ -114,33 +118,19 @@ pub enum PublishError {
         /// How long.
         bytes: usize,
     },
-    /// It is about something that is not here, or not of that kind.
-    #[error("{slug}: {error}")]
-    Citing {
-        /// Which.
-        slug: String,
-        /// Why.
-        error: CitingError,
-    },
-    /// A law does not go back without a word.
-    #[error(
-        "{work} is {from}, and this version says {to}; a law does not go from one to the other by itself. Say what happened in its \
-         `stage_history`, as {{status: {to}, date: .., note: ..}}, or correct `legal_status`"
-    )]
-    Status {
-        /// `CODE/slug`.
-        work: String,
-        /// The status of the version before.
-        from: String,
-        /// The status now.
-        to: String,
-    },
     /// The protocol refused.
     #[error(transparent)]
     Write(#[from] WriteError),
     /// The store, the fence or the system failed; the node stops.
     #[error("{0}")]
     Failed(String),
+}
+
+impl PublishError {
+    /// Whether one document is to blame for what it says; all others could be published without it.
+    pub fn is_of_a_document(&self) -> bool {
+        matches!(self, PublishError::Twice(_) | PublishError::TooLong { .. })
+    }
 }
 
 /// A document that was published, or was already.
@@ -215,7 +205,10 @@ pub struct Keeper {
     member: Option<MemberConfig>,
     /// Peer id and addresses of this node that are not in the phone book yet.
     place: Option<(String, Vec<String>)>,
-    learned: Vec<schema::Address>,
+    phone_book: PhoneBook,
+    /// Whether records came, or fell, that may change it.
+    is_book_stale: bool,
+    book_news: Vec<News>,
     standing: Arc<Standing>,
     frontier: Arc<Frontier>,
     ends: Arc<Ends>,
@@ -303,12 +296,16 @@ impl Keeper {
             desk: None,
             member: config.member.clone(),
             place: None,
-            learned: Vec::new(),
+            phone_book: PhoneBook::default(),
+            is_book_stale: true,
+            book_news: Vec::new(),
             policy: Arc::new(policy),
         };
         keeper.renew_ends()?;
         keeper.settle_erasures()?;
         keeper.deny_held()?;
+        keeper.renew_phone_book()?;
+        keeper.note_shown()?;
         keeper.take_keys(desk, secrets, writing, &mut opened.notes)?;
         Ok((keeper, config, opened.notes))
     }
@@ -330,7 +327,7 @@ impl Keeper {
 
     /// What can be seen from outside.
     pub fn view(&self) -> View {
-        let mut recovering = self.own.words();
+        let mut recovering = self.own.words(&self.replica);
         recovering.extend(self.store.reader().damage().cloned());
         if !self.has_room() {
             recovering.push("the disk is full: nothing new is taken until some space is freed".to_owned());
@@ -388,7 +385,8 @@ impl Keeper {
             self.renew_frontier()?; // a root that was found changes a row, though nothing was kept
         }
         spoken.extend(self.own.settle_claims(&self.replica));
-        if self.own.end_recovery(&self.replica, &mut self.store, now, &self.frontier)? {
+        self.renew_phone_book()?;
+        if self.own.end_recovery(&self.replica, &mut self.store, now, &self.frontier, &self.phone_book)? {
             spoken.extend(self.open_logs()?);
         }
         if !Arc::ptr_eq(&standing, &self.standing) && !self.own.are_recovering() {
@@ -396,6 +394,35 @@ impl Keeper {
         }
         spoken.extend(self.publish_place()?);
         Ok((spoken, refused))
+    }
+
+    /// Publishes documents with the desk key, all under one signature. The same content again writes nothing.
+    pub fn publish(
+        &mut self,
+        documents: Vec<(Kind, schema::Publication)>,
+    ) -> Result<(Vec<Published>, Vec<Effect>), PublishError> {
+        let member = self.may_write()?;
+        let (mut published, mut bodies) = (Vec::new(), Vec::new());
+        let mut slugs = BTreeSet::new();
+        for (kind, mut publication) in documents {
+            if !slugs.insert(publication.slug.clone()) {
+                return Err(PublishError::Twice(publication.slug));
+            }
+            let work = format!("{member}/{}", publication.slug);
+            let rows = self.store.reader().standing_work(&work, &self.ends).map_err(failed)?;
+            let state = fold(&rows);
+            if let Some(version) = self.same(&rows, &state, kind, &publication)? {
+                published.push(Published { work, version, changed: false });
+                continue;
+            }
+            let (version, supersedes) = work::next(&state);
+            publication.version = version;
+            publication.supersedes = supersedes.iter().map(|digest| digest.as_bytes().to_vec()).collect();
+            bodies.push((kind as u32, salted(publication)?));
+            published.push(Published { work, version, changed: true });
+        }
+        let effects = if bodies.is_empty() { Vec::new() } else { self.write(bodies)? };
+        Ok((published, effects))
     }
 
     /// Takes back a work of this member, for good, with a reason. `erase`: every replica is to erase the bodies of all its
@@ -406,7 +433,7 @@ impl Keeper {
         let rows = self.store.reader().standing_work(&work, &self.ends).map_err(failed)?;
         let state = fold(&rows);
         let mut named: Vec<(Digest, Option<schema::Erase>)> = match (erase, &state.withdrawn) {
-            (true, _) => self.places(&rows)?.into_iter().map(|(digest, place)| (digest, Some(place))).collect(),
+            (true, _) => self.places(&work)?.into_iter().map(|(digest, place)| (digest, Some(place))).collect(),
             (false, Some(_)) => Vec::new(),
             (false, None) => state.current.iter().map(|version| (version.digest, None)).collect(),
         };
@@ -450,6 +477,9 @@ impl Keeper {
     pub fn submit(&mut self, chunk: schema::Chunk) -> Result<Vec<Effect>, PublishError> {
         // A desk's log that is contested is settled by just such a run.
         let log = PublicKey::from_bytes(&chunk.log).ok();
+        if let Some(words) = log.and_then(|log| self.own.contested(&log, &self.replica)) {
+            return Err(PublishError::Contested(words));
+        }
         if let Some(words) = log.and_then(|log| self.own.why(&log)) {
             return Err(PublishError::Recovering(words));
         }
@@ -466,9 +496,9 @@ impl Keeper {
         self.place = (!addresses.is_empty() && self.desk.is_some()).then(|| (peer.to_owned(), addresses));
     }
 
-    /// Entries of the phone book that arrived since this was last asked.
-    pub fn take_learned(&mut self) -> Vec<schema::Address> {
-        std::mem::take(&mut self.learned)
+    /// What is new in the phone book since this was last asked; at first, all of it.
+    pub fn take_book_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.book_news)
     }
 
     /// Makes everything durable and ends in order.
@@ -512,7 +542,7 @@ impl Keeper {
         let override_fence = writing.is_some_and(|writing| writing.override_fence);
         self.own.check(&self.replica, &mut self.store, now_ms(), override_fence)?;
         // Nobody has confirmed anything yet; but what is waited for can be told at once.
-        self.own.end_recovery(&self.replica, &mut self.store, now_ms(), &self.frontier)?;
+        self.own.end_recovery(&self.replica, &mut self.store, now_ms(), &self.frontier, &self.phone_book)?;
         if !self.own.are_recovering() {
             self.open_logs()?;
         }
@@ -599,12 +629,7 @@ impl Keeper {
             return Ok(Vec::new());
         }
         let Some((peer, addresses)) = self.place.take() else { return Ok(Vec::new()) };
-        let reader = self.store.reader();
-        let number = reader.number(&desk)?;
-        let is_known = |(log, known): &(u32, schema::Address)| {
-            Some(*log) == number && known.peer == peer && known.addresses == addresses
-        };
-        if reader.phone_book()?.iter().any(is_known) {
+        if self.phone_book.addresses(&desk, &peer) == Some(addresses.as_slice()) {
             return Ok(Vec::new());
         }
         let salt = keystore::random::<{ limits::SALT_BYTES }>()?.to_vec();
@@ -619,8 +644,11 @@ impl Keeper {
 
     fn may_write(&self) -> Result<String, PublishError> {
         let member = self.member.as_ref().filter(|_| self.desk.is_some()).ok_or(PublishError::NoDesk)?.code.clone();
+        if let Some(words) = self.own.logs().find_map(|log| self.own.contested(&log, &self.replica)) {
+            return Err(PublishError::Contested(words));
+        }
         if self.own.are_recovering() {
-            return Err(PublishError::Recovering(self.own.words().join(". ")));
+            return Err(PublishError::Recovering(self.own.words(&self.replica).join(". ")));
         }
         if let Some(why) = self.own.claim(&self.replica) {
             return Err(PublishError::Asking(why));
@@ -642,24 +670,42 @@ impl Keeper {
         }
     }
 
+    /// The version that says exactly this already, where one stands alone.
+    fn same(
+        &self,
+        rows: &[WorkRow],
+        state: &work::State,
+        kind: Kind,
+        publication: &schema::Publication,
+    ) -> Result<Option<u32>, PublishError> {
+        let [current] = state.current.as_slice() else { return Ok(None) };
+        let Some(row) = rows.iter().find(|row| row.digest == current.digest) else { return Ok(None) };
+        if state.withdrawn.is_some() || !matches!(&row.says, Says::Version(_, of) if *of == kind as u32) {
+            return Ok(None);
+        }
+        let Some(kept) = self.store.reader().entry(row.log, row.index).map_err(failed)? else { return Ok(None) };
+        let Some((mut before, _)) = kept.body.as_deref().and_then(body::publication) else { return Ok(None) };
+        (before.salt, before.version, before.supersedes) = (Vec::new(), 0, Vec::new());
+        Ok((before == *publication).then_some(current.number))
+    }
+
     /// Makes records durable and visible. What is erased is looked up among what is applied, so it comes after all else.
     fn keep(&mut self, now: u64, records: &[Record]) -> Result<(), KeeperError> {
         let is_erasure = |record: &Record| matches!(record, Record::Erasure(_));
-        if !records.iter().any(is_erasure) {
-            return self.keep_alike(now, records);
-        }
-        let (erasures, others): (Vec<Record>, Vec<Record>) = records.iter().cloned().partition(is_erasure);
+        let (mut erasures, others): (Vec<Record>, Vec<Record>) = records.iter().cloned().partition(is_erasure);
         if !others.is_empty() {
             self.keep_alike(now, &others)?;
         }
-        self.keep_alike(now, &erasures)
+        if others.iter().any(erasing::reaches_aside) {
+            erasures.extend(self.owed_aside()?);
+        }
+        if erasures.is_empty() { Ok(()) } else { self.keep_alike(now, &erasures) }
     }
 
     fn keep_alike(&mut self, now: u64, records: &[Record]) -> Result<(), KeeperError> {
         let appended = self.store.append(now, records)?;
         self.own.mark(records, &self.replica)?;
         self.store.apply(appended)?;
-        self.learned.extend(addresses(records));
         let governed = |record: &Record| match record {
             Record::Run(run) => self.replica.log(run.log()).is_some_and(|log| log.purpose() == Purpose::Governance),
             Record::Body { .. } | Record::Erasure(_) => false,
@@ -667,8 +713,19 @@ impl Keeper {
         };
         if records.iter().any(governed) {
             self.standing = Arc::new(self.replica.standing().clone());
+            self.is_book_stale = true;
         }
+        self.is_book_stale |= records.iter().any(names_a_node);
         self.renew_frontier()
+    }
+
+    fn renew_phone_book(&mut self) -> Result<(), KeeperError> {
+        if std::mem::take(&mut self.is_book_stale) {
+            let book = PhoneBook::read(&self.store.reader(), &self.standing, &self.frontier)?;
+            self.book_news.extend(book.news(&self.phone_book));
+            self.phone_book = book;
+        }
+        Ok(())
     }
 
     fn renew_frontier(&mut self) -> Result<(), KeeperError> {
@@ -684,6 +741,8 @@ impl Keeper {
         if ends != *self.ends {
             self.beyond = self.store.reader().beyond(&ends)?;
             self.ends = Arc::new(ends);
+            self.is_book_stale = true;
+            self.note_shown()?;
         }
         Ok(())
     }
@@ -694,15 +753,12 @@ fn seen(store: &Store, federation: &Digest, look: Look) -> Result<Sight, StoreEr
     look.at(&store.reader().archive(*federation))
 }
 
-fn addresses(records: &[Record]) -> impl Iterator<Item = schema::Address> {
-    let runs = records.iter().filter_map(|record| match record {
-        Record::Run(run) => Some(run.leaves()),
-        _ => None,
-    });
-    runs.flatten().filter_map(|leaf| {
-        let body = leaf.body.as_ref().filter(|_| leaf.entry.kind() == Kind::Address as u32)?;
-        schema::Address::decode(body.bytes.as_slice()).ok()
-    })
+/// Whether a record may say where a node is.
+fn names_a_node(record: &Record) -> bool {
+    match record {
+        Record::Run(run) => run.leaves().iter().any(|leaf| leaf.entry.kind() == Kind::Address as u32),
+        _ => false,
+    }
 }
 
 fn salted(mut publication: schema::Publication) -> Result<Vec<u8>, PublishError> {

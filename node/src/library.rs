@@ -11,20 +11,20 @@ use proto::key::PublicKey;
 use proto::log::Admission;
 use proto::note;
 use proto::replica::OverQuota;
-use proto::schema;
 use proto::work;
 use thiserror::Error;
 
 use crate::again;
 use crate::front_matter::FrontMatter;
-use crate::index::{Filters, IndexError, Searcher};
-use crate::keeper::{View, now_ms};
+use crate::index::{IndexError, Question, Searcher};
+use crate::keeper::View;
 use crate::markdown;
 use crate::name::Name;
 use crate::policy;
+use crate::preference;
 use crate::reader::{Erased, Kept, Reader};
 use crate::rows::{Owner, Says, StoreError, WorkRow, fold};
-use crate::text;
+use crate::snippet;
 use crate::time;
 use crate::views;
 use crate::vocabulary;
@@ -68,12 +68,6 @@ pub enum LibraryError {
         /// Why not.
         words: String,
     },
-    /// There is nothing to compare it with.
-    #[error("{0} has one version only; there is nothing to compare it with")]
-    OnlyVersion(String),
-    /// No request, and nothing about one.
-    #[error("{0} is neither a request nor a reply or a synthesis, so there is no thread; `comity show {0}` shows it")]
-    NoThread(String),
     /// The body has not come yet.
     #[error("{0} is known and signed, but its text has not arrived here yet; `comity status` says what is waited for")]
     NoBody(String),
@@ -90,21 +84,34 @@ pub struct Library {
 }
 
 impl Library {
-    /// Works that match a query.
-    pub fn search(
-        &self,
-        query: &str,
-        filters: &Filters,
-        limit: usize,
-        offset: usize,
-    ) -> Result<views::Search, LibraryError> {
-        let found = self.searcher.search(query, filters, limit, offset)?;
+    /// Works that match, with their titles in the reader's language where there is a translation.
+    pub fn search(&self, question: &Question) -> Result<views::Search, LibraryError> {
+        let found = self.searcher.search(question)?;
         let mut hits = Vec::with_capacity(found.works.len());
         for work in &found.works {
-            hits.extend(self.hit(work, &found.terms)?);
+            if let Some(hit) = self.hit(work, &found.terms)? {
+                let display = self.display(&hit, &question.languages)?;
+                hits.push(views::Hit { display, ..hit });
+            }
         }
         let counts = found.counts.into_iter().map(|(field, values)| (field.to_owned(), values)).collect();
-        Ok(views::Search { total: found.total, hits, counts })
+        Ok(views::Search { total: found.total, hits, counts, notes: found.notes })
+    }
+
+    /// The title of a work's translation, where it comes closer to what a reader wants than the original does.
+    fn display(&self, hit: &views::Hit, wanted: &[String]) -> Result<Option<views::Display>, LibraryError> {
+        let is_best = |tag: &str| wanted.first().is_none_or(|best| best.eq_ignore_ascii_case(tag));
+        if is_best(&hit.language) {
+            return Ok(None);
+        }
+        let translations = self.searcher.translations(&hit.work)?;
+        let there = translations.iter().map(|(language, _)| language.as_str()).chain([hit.language.as_str()]);
+        let Some(language) = preference::closest(wanted, there) else { return Ok(None) };
+        let Some((_, work)) = translations.iter().find(|(one, _)| one == language && language != hit.language) else {
+            return Ok(None);
+        };
+        let translation = self.hit(work, &[])?;
+        Ok(translation.map(|hit| views::Display { title: hit.title, language: hit.language, work: hit.work }))
     }
 
     /// One version of a work; the current one unless a version is named.
@@ -122,11 +129,6 @@ impl Library {
         let provenance = self.provenance(row, &kept)?;
         let (version, kind) = version_of(row);
         let federation = self.view.frontier.federation;
-        let about = self.about(kind, &publication)?;
-        let age = time::age(&publication.valid_as_of, now_ms());
-        let versions = self.versions(&rows, &state)?;
-        let others = versions.iter().filter(|version| version.current && version.digest != row.digest.to_string());
-        let concurrent = others.map(|version| version.name.clone()).collect();
         Ok(views::Document {
             work: name.work.clone(),
             version,
@@ -137,25 +139,8 @@ impl Library {
             newer: newer || vocabulary::kind_slug(kind) == "unknown",
             citation: format!("{}@{version}, federation {federation}, entry {}", name.work, row.digest),
             provenance,
-            versions,
-            about,
-            age,
-            related: self.related(&name.work, &state)?,
-            concurrent,
+            versions: self.versions(&rows, &state)?,
         })
-    }
-
-    /// The kind of a work's current version, and what it says.
-    pub(crate) fn current(&self, name: &Name) -> Result<(u32, schema::Publication), LibraryError> {
-        let rows = self.reader.standing_work(&name.work, &self.view.ends)?;
-        let state = fold(&rows);
-        self.shown(name, &rows)?;
-        let row = self.choose(name, &rows, &state).ok_or_else(|| absent(name, &rows, &state))?;
-        let kept = self.reader.entry(row.log, row.index)?.ok_or_else(|| LibraryError::NotFound(name.work.clone()))?;
-        match kept.body.as_deref().and_then(body::publication) {
-            Some((publication, _)) => Ok((version_of(row).1, publication)),
-            None => Err(self.without_body(&name.work, row)?),
-        }
     }
 
     /// All versions of a work.
@@ -213,7 +198,7 @@ impl Library {
     }
 
     /// Whether a work may be shown here.
-    pub(crate) fn shown(&self, name: &Name, rows: &[WorkRow]) -> Result<(), LibraryError> {
+    fn shown(&self, name: &Name, rows: &[WorkRow]) -> Result<(), LibraryError> {
         let hidden = &self.view.policy.hidden;
         let member = name.work.split('/').next().unwrap_or_default();
         for row in rows.iter().filter(|_| !hidden.is_empty()) {
@@ -229,7 +214,8 @@ impl Library {
     /// Why the body of a version is not here.
     fn without_body(&self, work: &str, row: &WorkRow) -> Result<LibraryError, LibraryError> {
         let (owner, (version, _)) = (self.reader.owner(row.log)?, version_of(row));
-        let erased = owner.as_ref().map(|owner| self.reader.erased(&owner.log, row.index)).transpose()?.flatten();
+        let erased =
+            owner.as_ref().map(|owner| self.reader.erased(&owner.log, row.index, &row.digest)).transpose()?.flatten();
         let Some((owner, erased)) = owner.zip(erased) else { return Ok(LibraryError::NoBody(work.to_owned())) };
         let place = format!("entry {} of log {}, digest {}", row.index + 1, owner.log, row.digest);
         let (work, words) = (format!("{work}@{version}"), words(&erased));
@@ -365,9 +351,10 @@ impl Library {
         Ok(Some(views::Hit {
             work: work.to_owned(),
             version,
-            snippet: text::snippet(&shown_text(&front, &publication.text), &front.language, terms),
+            snippet: snippet::snippet(&shown_text(&front, &publication.text), &front.language, terms),
             kind: front.kind,
             title: front.title,
+            display: None,
             language: front.language,
             jurisdiction: front.jurisdiction,
             member: work.split('/').next().unwrap_or_default().to_owned(),
@@ -416,7 +403,7 @@ impl Library {
 
     fn erased_words(&self, row: &WorkRow) -> Result<Option<String>, LibraryError> {
         let Some(owner) = self.reader.owner(row.log)? else { return Ok(None) };
-        Ok(self.reader.erased(&owner.log, row.index)?.as_ref().map(words))
+        Ok(self.reader.erased(&owner.log, row.index, &row.digest)?.as_ref().map(words))
     }
 
     fn provenance(&self, row: &WorkRow, kept: &Kept) -> Result<views::Provenance, LibraryError> {
@@ -445,11 +432,11 @@ impl Library {
     }
 }
 
-/// What a list shows of a document: its lead first, then the text, then all else that was indexed,
+/// What a list shows of a document: the short summary or objective first, then the text, then all else that was indexed,
 /// because a match may be in any of it.
 fn shown_text(front: &FrontMatter, text: &str) -> String {
-    let lead = front.lead();
-    let rest: Vec<String> = front.words().lines().filter(|line| *line != lead).map(str::to_owned).collect();
+    let lead = if front.summary_short.is_empty() { &front.objective } else { &front.summary_short };
+    let rest: Vec<String> = front.words().lines().filter(|line| line != lead).map(str::to_owned).collect();
     format!("{lead}\n{}\n{}", markdown::to_text(text), rest.join(" · "))
 }
 

@@ -128,6 +128,11 @@ impl Network {
         self.tell(Command::Learn { peer, addresses }).await;
     }
 
+    /// A node that the phone book names no more.
+    pub async fn strike(&self, peer: String) {
+        self.tell(Command::Strike { peer }).await;
+    }
+
     /// Opens a sync stream to a connected peer.
     pub async fn open_sync(&self, peer: &Peer) -> io::Result<SyncStream> {
         let id: PeerId = peer.parse().map_err(|_| io::Error::other("not a peer id"))?;

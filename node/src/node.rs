@@ -25,6 +25,7 @@ use crate::keystore::{self, KeyError, KeyName, Secrets};
 use crate::name::Name;
 use crate::network::{self, Bounds, Event, Network, NetworkConfig, NetworkError, NetworkStatus};
 use crate::passphrase::Passphrases;
+use crate::phone_book::News;
 use crate::reader::Reader;
 use crate::sync::{self, ANSWERS_KIB_MAX, Heard, QUESTIONS_MAX};
 
@@ -113,7 +114,7 @@ impl Node {
             let (keeper, _, notes) = Keeper::open_to_write(&opening, &mut secrets, override_fence)?;
             Ok::<_, NodeError>((peer_key, keeper, notes))
         });
-        let (peer_key, keeper, notes) = opened.await.map_err(|error| NodeError::Thread(error.to_string()))??;
+        let (peer_key, mut keeper, notes) = opened.await.map_err(|error| NodeError::Thread(error.to_string()))??;
         let mut registry = Registry::default();
         let settings = NetworkConfig {
             key: peer_key,
@@ -139,8 +140,8 @@ impl Node {
         let (effects, effect_receiver) = mpsc::channel(SPEAKER_MAX);
         let (ended_sender, ended) = oneshot::channel();
 
-        for (_, address) in reader.phone_book().map_err(KeeperError::from)? {
-            network.learn(address.peer, address.addresses).await;
+        for news in keeper.take_book_news() {
+            tell(&network, news).await;
         }
         tokio::spawn(listen(events, inbox.clone()));
         tokio::spawn(tick(inbox.clone()));
@@ -365,8 +366,8 @@ fn run(
                 return keeper.close();
             }
         }
-        for address in keeper.take_learned() {
-            if effects.blocking_send(Spoken::Learned(address)).is_err() {
+        for news in keeper.take_book_news() {
+            if effects.blocking_send(Spoken::Book(news)).is_err() {
                 return keeper.close();
             }
         }
@@ -418,8 +419,8 @@ fn current(sessions: &HashMap<Peer, u64>, heard: &Heard) -> bool {
 enum Spoken {
     /// An effect, and the call it belongs to.
     Effect { effect: Effect, session: u64 },
-    /// An entry of the phone book.
-    Learned(schema::Address),
+    /// What is new in the phone book.
+    Book(News),
 }
 
 /// Performs what the replica wants said. Never waits for the keeper.
@@ -437,8 +438,8 @@ async fn speak(mut effects: mpsc::Receiver<Spoken>, network: Network, inbox: mps
     while let Some(spoken) = effects.recv().await {
         let (effect, session) = match spoken {
             Spoken::Effect { effect, session } => (effect, session),
-            Spoken::Learned(address) => {
-                network.learn(address.peer, address.addresses).await;
+            Spoken::Book(news) => {
+                tell(&network, news).await;
                 continue;
             }
         };
@@ -472,6 +473,13 @@ async fn speak(mut effects: mpsc::Receiver<Spoken>, network: Network, inbox: mps
                 calls.remove(&peer);
             }
         }
+    }
+}
+
+async fn tell(network: &Network, news: News) {
+    match news {
+        News::Named { peer, addresses } => network.learn(peer, addresses).await,
+        News::Struck { peer } => network.strike(peer).await,
     }
 }
 

@@ -22,7 +22,8 @@ use thiserror::Error;
 use crate::claims::Claims;
 use crate::conduct::uptime_ms;
 use crate::fence::{Doubt, Fence, FenceError, Verdict};
-use crate::recovery::{OtherMembers, Recovery};
+use crate::phone_book::PhoneBook;
+use crate::recovery::Recovery;
 use crate::rows::StoreError;
 use crate::store::Store;
 
@@ -106,9 +107,20 @@ impl OwnLogs {
         self.recovery.words_of(log)
     }
 
-    /// Which are recovering, why, and what is waited for.
-    pub fn words(&self) -> Vec<String> {
-        self.recovery.words()
+    /// Which may not be written, why, and what is waited for.
+    pub fn words(&self, replica: &Replica) -> Vec<String> {
+        let words = |log: &PublicKey| self.contested(log, replica).or_else(|| self.recovery.words_of(log));
+        self.logs.iter().filter_map(words).collect()
+    }
+
+    /// That one of them is contested and what settles it, which is no confirmation and no override; `None` where it is not.
+    pub fn contested(&self, log: &PublicKey, replica: &Replica) -> Option<String> {
+        let fork = replica.standing().forks().get(log).filter(|_| self.has(log) && replica.row(log).contested)?;
+        Some(format!(
+            "log {log} is contested: two branches of it exist from entry {} on, and something else than this folder wrote one of them. \
+             `comity recover` settles which branch stands",
+            fork.at()
+        ))
     }
 
     /// How recoveries ended since the start.
@@ -233,11 +245,13 @@ impl OwnLogs {
         store: &mut Store,
         now_ms: u64,
         frontier: &Frontier,
+        book: &PhoneBook,
     ) -> Result<bool, OwnLogsError> {
         if self.recovery.is_over() || self.claim(replica).is_some() || !self.recovery.take_news() {
             return Ok(false);
         }
-        let members = self.other_members(store)?;
+        let mut members = book.members();
+        members.retain(|code, _| self.member.as_ref() != Some(code));
         self.recovery.forget_strangers(&members);
         for log in self.recovery.logs() {
             if replica.cut(&log).is_some() {
@@ -248,15 +262,16 @@ impl OwnLogs {
                 self.recovered.push(words);
                 continue;
             }
+            if frontier.rows.get(&log).is_some_and(|row| row.contested) {
+                continue; // only its member ends that, and is told how
+            }
             let unmet = self.fence.unmet(&log, held(replica, &log), |size| store.root_at(&log, size))?;
-            let is_contested = frontier.rows.get(&log).is_some_and(|row| row.contested);
-            let contested = is_contested.then(|| "`comity recover` settles which branch stands".to_owned());
             let unconfirmed = self.recovery.unconfirmed(&log, &members);
             let unmet = unmet.map(|doubt| match doubt {
                 Doubt::MarkAhead { mark, held } => format!("{held} of the {mark} entries that its mark names are here"),
                 other => other.to_string(),
             });
-            let waits_for: Vec<String> = unmet.into_iter().chain(contested).chain(unconfirmed).collect();
+            let waits_for: Vec<String> = unmet.into_iter().chain(unconfirmed).collect();
             if !waits_for.is_empty() {
                 self.recovery.waits_for(&log, waits_for.join("; "));
                 continue;
@@ -327,18 +342,6 @@ impl OwnLogs {
             None => !ours.rows.contains_key(log), // no record made the key known to either
         };
         self.recovery.logs().into_iter().filter(fits).collect()
-    }
-
-    fn other_members(&self, store: &Store) -> Result<OtherMembers, StoreError> {
-        let reader = store.reader();
-        let mut members = OtherMembers::new();
-        for (log, address) in reader.phone_book()? {
-            let Some(owner) = reader.owner(log)? else { continue };
-            if self.member.as_ref() != Some(&owner.open.member) {
-                members.entry(owner.open.member).or_default().insert(address.peer);
-            }
-        }
-        Ok(members)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The read side of the store: what is visible, asked from any thread, while one writer goes on.
 
 mod evidence;
-mod naming;
+mod news;
 
 use std::fs;
 use std::path::PathBuf;
@@ -22,16 +22,18 @@ use crate::engine::Engine;
 use crate::erasure;
 use crate::frame::{self, Damage, unplace};
 use crate::rows::{
-    Arrivals, LEAVES_PER_ROW, Leaf, LogHead, Owner, StoreError, WorkRow, array, erased_key, leaves_key, node_key,
+    Arrivals, LEAVES_PER_ROW, Leaf, LogHead, Owner, StoreError, WorkRow, array, entry_key, leaves_key, node_key,
     prefix, table,
 };
 use crate::segments::{Cursor, Frame, Location, Replayed, SegmentError, SegmentReader};
 
 pub use evidence::Aside;
-pub use naming::Naming;
+pub use news::News;
 
 /// Nodes of one desk that the phone book lists, so that no desk can crowd out the others.
 const NODES_OF_A_DESK: usize = 16;
+/// Nodes of one desk that are looked at for it: those that only entries name which do not stand come in between.
+const NODES_NAMED_MAX: usize = 1024;
 
 /// A read handle; cheap to clone.
 #[derive(Clone)]
@@ -133,9 +135,9 @@ impl Reader {
         unplace(&frame.payload).map(|(_, _, packed)| packed.to_vec())
     }
 
-    /// The erasure of a body, where it was erased or is denied here.
-    pub fn erased(&self, log: &PublicKey, index: u64) -> Result<Option<Erased>, StoreError> {
-        let Some(bytes) = self.engine.get(table::ERASED, &erased_key(log, index))? else { return Ok(None) };
+    /// The erasure of an entry's body, where it was erased or is denied here.
+    pub fn erased(&self, log: &PublicKey, index: u64, entry: &Digest) -> Result<Option<Erased>, StoreError> {
+        let Some(bytes) = self.engine.get(table::ERASED, &entry_key(log, index, entry))? else { return Ok(None) };
         let at = Location::from_bytes(&bytes).ok_or(StoreError::Damaged(table::ERASED))?;
         let frame = self.frame(&at)?;
         let record = erasure::Record::read(&frame).ok_or(StoreError::Damaged(table::ERASED))?;
@@ -284,16 +286,24 @@ impl Reader {
         LogHead::read(federation, &bytes).map(|(_, head)| Some(head)).ok_or(StoreError::Damaged(table::HEADS))
     }
 
-    /// The phone book: log number and the newest address entries of its nodes.
-    pub fn phone_book(&self) -> Result<Vec<(u32, schema::Address)>, StoreError> {
-        let mut book = Vec::new();
-        for (_, log) in self.log_numbers()? {
-            for (_, body) in self.engine.scan_prefix(table::ADDRESSES, &log.to_be_bytes(), NODES_OF_A_DESK)? {
+    /// Of each node that a log names, the newest of its address entries before `end`.
+    pub fn addresses(&self, log: u32, end: u64) -> Result<Vec<schema::Address>, StoreError> {
+        let (mut newest, mut from) = (Vec::new(), log.to_be_bytes().to_vec());
+        // From node to node: older entries of one are never read.
+        for _ in 0..NODES_NAMED_MAX {
+            let rows = self.engine.scan(table::ADDRESSES, &from, None, 1)?;
+            let node =
+                rows.first().and_then(|(key, _)| key.get(..36)).filter(|node| node.starts_with(&log.to_be_bytes()));
+            let Some(node) = node.filter(|_| newest.len() < NODES_OF_A_DESK).map(<[u8]>::to_vec) else { break };
+            from = [node.as_slice(), &end.to_be_bytes()].concat();
+            let before = self.engine.scan_back(table::ADDRESSES, Some(&from), 1)?;
+            if let Some((_, body)) = before.first().filter(|(key, _)| key.starts_with(&node)) {
                 let address = schema::Address::decode(body.as_slice());
-                book.push((log, address.map_err(|_| StoreError::Damaged(table::ADDRESSES))?));
+                newest.push(address.map_err(|_| StoreError::Damaged(table::ADDRESSES))?);
             }
+            from = [node.as_slice(), &[u8::MAX; 9]].concat();
         }
-        Ok(book)
+        Ok(newest)
     }
 
     /// The hashes of a log.

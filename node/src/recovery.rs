@@ -13,7 +13,7 @@ use proto::session::Peer;
 /// Members whose nodes have to confirm, at most: in a federation of any size, three that agree.
 const CONFIRMATIONS_MAX: usize = 3;
 
-/// The other members that have a node in the phone book: code, and the peer ids in the member's own address entries.
+/// The other members that have a node in the phone book: code, and the peer ids in those of the member's address entries that count.
 pub type OtherMembers = BTreeMap<String, BTreeSet<String>>;
 
 /// The logs that are recovering, and what peers showed of them.
@@ -67,12 +67,7 @@ impl Recovery {
         self.logs.keys().copied().collect()
     }
 
-    /// Why, and what is waited for, a sentence for each log.
-    pub fn words(&self) -> Vec<String> {
-        self.logs.keys().filter_map(|log| self.words_of(log)).collect()
-    }
-
-    /// The same of one log, `None` where it may be written.
+    /// Why a log may not be written, and what is waited for, in a sentence; `None` where it may.
     pub fn words_of(&self, log: &PublicKey) -> Option<String> {
         let Doubted { why, waits_for, .. } = self.logs.get(log)?;
         let waits_for = if waits_for.is_empty() { "its peers are asked" } else { waits_for };

@@ -2,8 +2,6 @@
 //!
 //! Everything here can be rebuilt from the segments; a change of layout is a new [`SCHEMA`].
 
-pub(crate) mod cited;
-
 use prost::Message;
 use proto::body::Open;
 use proto::digest::Digest;
@@ -19,7 +17,7 @@ use crate::engine::{Batch, EngineError};
 use crate::segments::{Location, SegmentError};
 
 /// Version of the engine's layout. Another one is rebuilt from the segments; a newer one is refused.
-pub(crate) const SCHEMA: u32 = 5;
+pub(crate) const SCHEMA: u32 = 6;
 /// Leaves of one row: sled's cost is by the row, and a row must stay far below what it keeps in one piece.
 pub(crate) const LEAVES_PER_ROW: u64 = 32;
 /// Bytes of a leaf: its digest and two locations.
@@ -66,11 +64,11 @@ pub(crate) mod table {
     pub const ARRIVALS: u8 = 5;
     /// `CODE/slug`, 0, 1 (version) or 2 (withdrawal), digest -> see `WorkRow`.
     pub const WORKS: u8 = 6;
-    /// n, peer id -> body of the newest address entry.
+    /// n, digest of a peer id, index -> body of an address entry.
     pub const ADDRESSES: u8 = 8;
     /// n, index: a body that is wanted.
     pub const WANTS: u8 = 7;
-    /// Log key, index: a body that was erased or is denied -> where the record of that is.
+    /// Log key, index, digest of an entry whose body was erased or is denied -> where the record of that is.
     pub const ERASED: u8 = 9;
     /// n, index: a withdrawal that erases.
     pub const ERASING: u8 = 10;
@@ -78,11 +76,12 @@ pub(crate) mod table {
     pub const EDITIONS: u8 = 11;
     /// Log key -> where the proof of its fork is that has the smallest index.
     pub const FORKS: u8 = 12;
-    /// Log key, index, digest of an entry that was set aside -> where it and its body are.
+    /// Log key, index, digest of an entry that was set aside -> see `Leaf`.
     pub const ASIDE: u8 = 13;
-    /// `CODE/slug`, 0, n, index: an entry that names this work -> its digest. Where another entry is there by now, the row says
-    /// nothing; so entries that were set aside need not be looked for here.
-    pub const CITED: u8 = 16;
+    /// Arrival -> when, and `CODE/slug`: each work once, where it last changed.
+    pub const NEWS: u8 = 14;
+    /// `CODE/slug` -> the arrival at which something else than an entry of it last changed what is shown of it.
+    pub const TOUCHED: u8 = 15;
 }
 
 /// A log's head as the engine keeps it.
@@ -104,6 +103,8 @@ pub struct WorkRow {
     pub index: u64,
     /// Its digest.
     pub digest: Digest,
+    /// The arrival with which it became known here what it says.
+    pub arrival: u64,
     /// What it says about the work.
     pub says: Says,
 }
@@ -169,7 +170,7 @@ impl Owner {
 }
 
 impl WorkRow {
-    pub(crate) fn of(log: u32, entry: &Entry, publication: &schema::Publication) -> Option<WorkRow> {
+    pub(crate) fn of(log: u32, entry: &Entry, arrival: u64, publication: &schema::Publication) -> Option<WorkRow> {
         let digests =
             |list: &[Vec<u8>]| list.iter().filter_map(|bytes| Digest::try_from(bytes.as_slice()).ok()).collect();
         let (digest, index) = (entry.digest(), entry.index());
@@ -180,7 +181,7 @@ impl WorkRow {
             let supersedes = digests(&publication.supersedes);
             Says::Version(work::Version { digest, number: publication.version, supersedes }, entry.kind())
         };
-        Some(WorkRow { log, index, digest, says })
+        Some(WorkRow { log, index, digest, arrival, says })
     }
 
     pub(crate) fn key(&self, name: &str) -> Vec<u8> {
@@ -199,6 +200,7 @@ impl WorkRow {
         let mut bytes = leaf_key(self.log, self.index).to_vec();
         bytes.extend_from_slice(&number.to_be_bytes());
         bytes.extend_from_slice(&kind.to_be_bytes());
+        bytes.extend_from_slice(&self.arrival.to_be_bytes());
         bytes.extend_from_slice(&(digests.len() as u32).to_be_bytes());
         digests.iter().for_each(|digest| bytes.extend_from_slice(digest.as_bytes()));
         bytes.extend_from_slice(reason.as_bytes());
@@ -210,16 +212,17 @@ impl WorkRow {
         let digest = Digest::try_from(digest).ok()?;
         let (log, index) = (u32::from_be_bytes(array(value, 0)?), u64::from_be_bytes(array(value, 4)?));
         let (number, kind) = (u32::from_be_bytes(array(value, 12)?), u32::from_be_bytes(array(value, 16)?));
-        let end = 24 + u32::from_be_bytes(array(value, 20)?) as usize * 32;
+        let arrival = u64::from_be_bytes(array(value, 20)?);
+        let end = 32 + u32::from_be_bytes(array(value, 28)?) as usize * 32;
         let list =
-            value.get(24..end)?.chunks_exact(32).map(|bytes| Digest::try_from(bytes).ok()).collect::<Option<_>>()?;
+            value.get(32..end)?.chunks_exact(32).map(|bytes| Digest::try_from(bytes).ok()).collect::<Option<_>>()?;
         let says = if *tag == 1 {
             Says::Version(work::Version { digest, number, supersedes: list }, kind)
         } else {
             let reason = String::from_utf8_lossy(value.get(end..)?).into_owned();
             Says::Withdrawal(work::Withdrawal { versions: list, reason })
         };
-        Some(WorkRow { log, index, digest, says })
+        Some(WorkRow { log, index, digest, arrival, says })
     }
 }
 
@@ -260,8 +263,14 @@ pub(crate) fn node_key(log: u32, level: u8, index: u64) -> [u8; 13] {
     key
 }
 
-pub(crate) fn erased_key(log: &PublicKey, index: u64) -> Vec<u8> {
-    [log.as_bytes().as_slice(), &index.to_be_bytes()].concat()
+/// Of one entry, on whichever branch of its log.
+pub(crate) fn entry_key(log: &PublicKey, index: u64, digest: &Digest) -> Vec<u8> {
+    [log.as_bytes().as_slice(), &index.to_be_bytes(), digest.as_bytes()].concat()
+}
+
+/// Where a node's place is, as an entry of a log says.
+pub(crate) fn address_key(log: u32, peer: &str, index: u64) -> Vec<u8> {
+    [log.to_be_bytes().as_slice(), Digest::of(peer.as_bytes()).as_bytes(), &index.to_be_bytes()].concat()
 }
 
 /// Where a leaf's row is.
@@ -304,7 +313,12 @@ impl Leaf {
         }
     }
 
-    fn to_bytes(self) -> [u8; LEAF_BYTES] {
+    /// By itself, as it is kept of an entry that was set aside.
+    pub(crate) fn read(bytes: &[u8]) -> Option<Leaf> {
+        Leaf::of(bytes, 0)
+    }
+
+    pub(crate) fn to_bytes(self) -> [u8; LEAF_BYTES] {
         let mut bytes = [0; LEAF_BYTES];
         bytes[..32].copy_from_slice(self.digest.as_bytes());
         bytes[32..44].copy_from_slice(&self.entry.to_bytes());

@@ -8,6 +8,7 @@
 //! Nothing here judges. Only verified runs and bodies come in; what stands is asked of `proto::standing` and `proto::work`.
 
 mod erasing;
+mod news;
 mod rewinding;
 
 use std::collections::BTreeMap;
@@ -35,8 +36,8 @@ use crate::erasure;
 use crate::frame::{self, Damage, place, unplace};
 use crate::reader::Reader;
 use crate::rows::{
-    Arrivals, LEAVES_PER_ROW, Leaf, LogHead, SCHEMA, StoreError, WorkRow, array, cited, leaf_key, leaves_key, node_key,
-    prefix, stands, table,
+    Arrivals, LEAVES_PER_ROW, Leaf, LogHead, SCHEMA, StoreError, WorkRow, address_key, array, leaf_key, leaves_key,
+    node_key, prefix, stands, table,
 };
 use crate::segments::{Cursor, FRAME_HEADER, Frame, Location, Replayed, SEGMENT_BYTES_MAX, SegmentError, Segments};
 
@@ -112,6 +113,10 @@ enum Filed {
     Fork { log: PublicKey, index: u64, at: Location },
     /// Entries are set aside.
     Rewind(Box<Rewind>),
+    /// What is shown of a work changed.
+    Touch { work: String, arrival: u64 },
+    /// What is shown.
+    Shown(Location),
 }
 
 /// An entry of a run, with its places in the segments.
@@ -215,6 +220,11 @@ impl Store {
         let held = self.heads.iter().map(|(log, head)| (*log, head.tree.size(), aside(log)));
         let gone = self.aside.iter().filter(|(log, _)| !self.heads.contains_key(*log));
         Ends::of(frontier, held.chain(gone.map(|(log, aside)| (*log, 0, *aside))))
+    }
+
+    /// Whether entries of any log were set aside.
+    pub fn has_aside(&self) -> bool {
+        !self.aside.is_empty()
     }
 
     /// Every edition that was kept, by number: none before the one it follows.
@@ -466,6 +476,10 @@ impl Store {
                 let wire = schema::Rewind::decode(frame.payload.as_slice()).ok()?;
                 Some(Filed::Rewind(Box::new(Rewind::from_wire(federation, &wire).ok()?)))
             }
+            frame::TOUCH => {
+                Some(Filed::Touch { work: String::from_utf8(frame.payload.clone()).ok()?, arrival: frame.arrival })
+            }
+            frame::SHOWN => Some(Filed::Shown(frame.at)),
             _ => None,
         }
     }
@@ -484,6 +498,8 @@ impl Store {
             }
             Filed::Fork { log, index, at } => self.take_fork(&log, index, at),
             Filed::Rewind(rewind) => self.take_rewind(&rewind),
+            Filed::Touch { work, arrival } => self.take_touch(&work, arrival),
+            Filed::Shown(at) => self.take_shown(at),
         }
     }
 
@@ -538,14 +554,17 @@ impl Store {
                     _ => arrived.push(Arrivals { first: placed.arrival, log: number, index, count: 1 }),
                 }
                 match &placed.body {
-                    None => match self.reader.erased(&log, index)?.map(|erased| erased.record.erasure) {
+                    None => match self.reader.erased(&log, index, &digest)?.map(|erased| erased.record.erasure) {
                         // Damage took the entry, and it came again.
-                        Some(erasure) if erasure.entry == digest => {
-                            self.catalogue_erased(&mut batch, number, &head.open.member, entry, &erasure)?;
+                        Some(erasure) => {
+                            let place = (number, placed.arrival);
+                            self.catalogue_erased(&mut batch, place, &head.open.member, entry, &erasure)?;
                         }
-                        _ => batch.put(table::WANTS, &leaf_key(number, index), &[]),
+                        None => batch.put(table::WANTS, &leaf_key(number, index), &[]),
                     },
-                    Some((_, bytes)) => self.catalogue(&mut batch, number, &head.open, entry, bytes)?,
+                    Some((_, bytes)) => {
+                        self.catalogue(&mut batch, (number, placed.arrival), &head.open, entry, bytes)?;
+                    }
                 }
             }
             if let Some(last) = part.last().filter(|last| !(last.entry.index() + 1).is_multiple_of(LEAVES_PER_ROW)) {
@@ -584,13 +603,13 @@ impl Store {
         let leaf = Leaf::of(&row, index).ok_or(StoreError::Damaged(table::LEAVES))?;
         Leaf { body: Some(at), ..leaf }.replace(&mut row, index);
         let mut batch = Batch::default();
-        if !self.comes_again(&mut batch, log, index)? {
+        if !self.comes_again(&mut batch, log, index, &leaf.digest)? {
             return Ok(());
         }
         batch.put(table::LEAVES, &key, &row);
         batch.remove(table::WANTS, &leaf_key(number, index));
         Arrivals { first: arrival, log: number, index, count: 1 }.put(&mut batch);
-        self.catalogue(&mut batch, number, &open, &kept.entry, &bytes)?;
+        self.catalogue(&mut batch, (number, arrival), &open, &kept.entry, &bytes)?;
         self.put_counts(&mut batch);
         self.reader.engine.apply(batch)?;
         Ok(())
@@ -600,7 +619,7 @@ impl Store {
     fn catalogue(
         &mut self,
         batch: &mut Batch,
-        log: u32,
+        (log, arrival): (u32, u64),
         open: &Open,
         entry: &Entry,
         bytes: &[u8],
@@ -612,8 +631,7 @@ impl Store {
             if let Ok(address) = schema::Address::decode(bytes)
                 && bytes.len() <= ADDRESS_BODY_BYTES_MAX
             {
-                let key = [log.to_be_bytes().as_slice(), address.peer.as_bytes()].concat();
-                batch.put(table::ADDRESSES, &key, bytes);
+                batch.put(table::ADDRESSES, &address_key(log, &address.peer, entry.index()), bytes);
             }
             return Ok(());
         }
@@ -627,10 +645,7 @@ impl Store {
         {
             batch.put(table::ERASING, &leaf_key(log, entry.index()), &[]);
         }
-        for target in cited::targets(&publication) {
-            batch.put(table::CITED, &cited::key(&target, log, entry.index()), entry.digest().as_bytes());
-        }
-        match WorkRow::of(log, entry, &publication) {
+        match WorkRow::of(log, entry, arrival, &publication) {
             Some(row) => self.catalogue_row(batch, &name, row),
             None => Ok(()),
         }
@@ -639,11 +654,12 @@ impl Store {
     fn catalogue_row(&mut self, batch: &mut Batch, name: &str, row: WorkRow) -> Result<(), StoreError> {
         let key = row.key(name);
         let mut rows = self.reader.work(name)?;
-        if rows.iter().any(|known| known.key(name) == key) {
-            return Ok(());
-        }
         // Rows of this very batch are not in the engine yet.
         rows.extend(batch.pending(table::WORKS, &prefix(name)).filter_map(|(key, value)| WorkRow::read(key, value)));
+        if rows.iter().any(|known| known.key(name) == key) {
+            return self.touch(batch, name, &rows, row.arrival); // its text comes again, or goes
+        }
+        self.renew(batch, name, &rows, row.arrival)?;
         let stood = stands(&rows);
         batch.put(table::WORKS, &key, &row.to_bytes());
         rows.push(row);

@@ -7,7 +7,6 @@ use utoipa::ToSchema;
 
 use crate::contested::Contested;
 use crate::front_matter::FrontMatter;
-use crate::related::{About, Related};
 
 /// How the node is, in numbers and words.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
@@ -206,6 +205,9 @@ pub struct Hit {
     pub version: u32,
     /// Its title.
     pub title: String,
+    /// The same in the reader's language, where a translation comes closer to it than the original.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub display: Option<Display>,
     /// Its kind.
     pub kind: String,
     /// The language of its text.
@@ -235,6 +237,20 @@ pub struct Search {
     pub hits: Vec<Hit>,
     /// Field -> value -> works that match.
     pub counts: BTreeMap<String, BTreeMap<String, u64>>,
+    /// What of the query was ignored, or taken otherwise than it may have been meant.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub notes: Vec<String>,
+}
+
+/// A title in the reader's language, from a translation.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Display {
+    /// The title.
+    pub title: String,
+    /// Its language.
+    pub language: String,
+    /// The translation, `CODE/slug`.
+    pub work: String,
 }
 
 /// Who signed an entry, and where it stands.
@@ -287,18 +303,6 @@ pub struct Document {
     pub citation: String,
     /// All versions, newest first.
     pub versions: Vec<Version>,
-    /// Other versions that nothing supersedes: two desks published at once, and nobody has put theirs together yet.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub concurrent: Vec<String>,
-    /// How long ago its author last said that it is right, where that is months ago.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub age: Option<String>,
-    /// The work that it is about.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub about: Option<About>,
-    /// What other works say of this one.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub related: Vec<Related>,
 }
 
 /// A line of a work's history.

@@ -1,28 +1,29 @@
 //! The pages: rendered here, readable without JavaScript and without the internet. They ask the same questions as the API.
 
-mod facts;
-
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
 use crate::app::{self, App, Problem, SearchParams};
 use crate::client::percent;
-use crate::index::OFFSET_MAX;
+use crate::feed;
+use crate::front_matter::FrontMatter;
+use crate::index::{OFFSET_MAX, Question};
 use crate::jurisdictions;
-use crate::languages;
+use crate::labels;
 use crate::library::Library;
 use crate::markdown;
-use crate::related::{About, Related};
 use crate::time::{day, minute};
 use crate::views;
 use crate::vocabulary as words;
 
 /// Hits of one page.
 const PAGE: usize = 20;
+/// The language of the pages.
+const LANGUAGE: &str = "en";
 /// Values shown of one group of counts.
 const GROUP_MAX: usize = 12;
 /// What a browser may load and run for our pages: our style sheet, and nothing else.
@@ -62,12 +63,14 @@ struct SearchPage {
     query: String,
     searching: bool,
     total: u64,
+    notes: Vec<String>,
     active: Vec<Active>,
     hits: Vec<HitLine>,
     groups: Vec<Group>,
     languages: String,
     earlier: String,
     later: String,
+    feed: String,
 }
 
 struct Active {
@@ -80,6 +83,7 @@ struct Active {
 struct HitLine {
     work: String,
     title: String,
+    title_language: String,
     language: String,
     snippet: String,
     tags: Vec<Tag>,
@@ -123,21 +127,16 @@ struct DocumentPage {
     citation: String,
     licence: String,
     versions: Vec<VersionLine>,
-    concurrent: Vec<String>,
-    about: Option<About>,
-    age: Option<String>,
-    corrections: Vec<Related>,
-    related: Vec<Related>,
 }
 
 struct Fact {
-    label: String,
+    label: &'static str,
     value: String,
     meaning: &'static str,
 }
 
 struct List {
-    label: String,
+    label: &'static str,
     items: Vec<Line>,
 }
 
@@ -206,10 +205,10 @@ struct ProblemPage {
 
 // ----------------------------------------------------------------------------------------------------- search
 
-async fn search(State(app): State<App>, Query(mut params): Query<SearchParams>) -> Response {
+async fn search(State(app): State<App>, headers: HeaderMap, Query(mut params): Query<SearchParams>) -> Response {
     params.limit = Some(PAGE);
     let asked = params.clone();
-    let found = match params.ask(&app).await {
+    let found = match params.with_languages(&headers).ask(&app).await {
         Ok(found) => found,
         Err(problem) => return page_of(&app, problem),
     };
@@ -222,12 +221,14 @@ async fn search(State(app): State<App>, Query(mut params): Query<SearchParams>) 
         searching: !asked.q.trim().is_empty(),
         query: asked.q.clone(),
         total: found.total,
+        notes: found.notes.clone(),
         active: active(&asked),
         hits: found.hits.iter().map(|hit| hit_line(hit, &library)).collect(),
         groups: groups(&asked, &found, &library),
         languages: if found.total == 0 { languages(&app) } else { String::new() },
         earlier: if offset > 0 { at(offset.saturating_sub(PAGE)) } else { String::new() },
         later: if more { at(offset + PAGE) } else { String::new() },
+        feed: feed::address(&asked),
     };
     show(StatusCode::OK, &page)
 }
@@ -238,14 +239,20 @@ fn hit_line(hit: &views::Hit, library: &Library) -> HitLine {
         tags.push(Tag { class: "strong", label: jurisdictions::name(&hit.jurisdiction) });
     }
     if !hit.legal_status.is_empty() {
-        tags.push(Tag { class: status_class(&hit.legal_status), label: hit.legal_status.replace('-', " ") });
+        tags.push(Tag {
+            class: status_class(&hit.legal_status),
+            label: labels::label(labels::List::Status, &hit.legal_status, LANGUAGE).into_owned(),
+        });
     }
-    tags.push(Tag { class: "", label: words::kind_label(&hit.kind).to_owned() });
-    tags.push(Tag { class: "", label: languages::name(&hit.language) });
+    tags.push(Tag { class: "", label: label("kind", &hit.kind, None) });
+    tags.push(Tag { class: "", label: words::language_name(&hit.language) });
     let valid = if hit.valid_as_of.is_empty() { String::new() } else { format!(" · valid as of {}", hit.valid_as_of) };
+    let (title, language) =
+        hit.display.as_ref().map_or((&hit.title, &hit.language), |display| (&display.title, &display.language));
     HitLine {
         work: hit.work.clone(),
-        title: hit.title.clone(),
+        title: title.clone(),
+        title_language: language.clone(),
         language: hit.language.clone(),
         snippet: hit.snippet.clone(),
         tags,
@@ -261,12 +268,15 @@ fn status_class(status: &str) -> &'static str {
     }
 }
 
-const FILTERS: [(&str, &str); 5] = [
+const FILTERS: [(&str, &str); 8] = [
     ("kind", "Kind"),
     ("jurisdiction", "Jurisdiction"),
     ("topic", "Topic"),
     ("language", "Language"),
     ("member", "Published by"),
+    ("status", "Legal status"),
+    ("year", "Year"),
+    ("assistance", "AI assistance"),
 ];
 
 fn active(params: &SearchParams) -> Vec<Active> {
@@ -300,9 +310,11 @@ fn groups(params: &SearchParams, found: &views::Search, library: &Library) -> Ve
 
 fn label(name: &str, value: &str, library: Option<&Library>) -> String {
     match name {
-        "kind" => words::kind_label(value).to_owned(),
-        "topic" => words::topic_label(value).to_owned(),
-        "language" => languages::name(value),
+        "kind" => labels::label(labels::List::Kind, value, LANGUAGE).into_owned(),
+        "topic" => labels::label(labels::List::Topic, value, LANGUAGE).into_owned(),
+        "status" => labels::label(labels::List::Status, value, LANGUAGE).into_owned(),
+        "assistance" => labels::label(labels::List::Assistance, value, LANGUAGE).into_owned(),
+        "language" => words::language_name(value),
         "jurisdiction" => jurisdictions::name(value),
         "member" => library.map_or_else(|| value.to_owned(), |library| library.member_name(value)),
         _ => value.to_owned(),
@@ -316,6 +328,11 @@ fn value<'a>(params: &'a SearchParams, name: &str) -> Option<&'a str> {
         "jurisdiction" => params.jurisdiction.as_deref(),
         "language" => params.language.as_deref(),
         "member" => params.member.as_deref(),
+        "status" => params.status.as_deref(),
+        "year" => params.year.as_deref(),
+        "assistance" => params.assistance.as_deref(),
+        "sort" => params.sort.as_deref(),
+        "lang" => params.lang.as_deref(),
         _ => None,
     }
 }
@@ -324,7 +341,8 @@ fn value<'a>(params: &'a SearchParams, name: &str) -> Option<&'a str> {
 fn address(params: &SearchParams, changes: &[(&str, &str)]) -> String {
     let offset = params.offset.map(|offset| offset.to_string());
     let mut query = Vec::new();
-    for name in ["q", "kind", "topic", "jurisdiction", "language", "member", "offset"] {
+    let parameters = ["q"].into_iter().chain(FILTERS.map(|(name, _)| name)).chain(["sort", "lang", "offset"]);
+    for name in parameters {
         let before = match name {
             "q" => Some(params.q.as_str()),
             "offset" => offset.as_deref(),
@@ -339,9 +357,9 @@ fn address(params: &SearchParams, changes: &[(&str, &str)]) -> String {
 }
 
 fn languages(app: &App) -> String {
-    let all = app.searcher.search("", &Default::default(), 1, 0).unwrap_or_default();
+    let all = app.searcher.search(&Question::default()).unwrap_or_default();
     let names =
-        all.counts.get("language").map(|counts| counts.keys().map(|tag| languages::name(tag)).collect::<Vec<_>>());
+        all.counts.get("language").map(|counts| counts.keys().map(|tag| words::language_name(tag)).collect::<Vec<_>>());
     names.unwrap_or_default().join(", ")
 }
 
@@ -364,8 +382,8 @@ fn document_page(app: &App, document: views::Document) -> DocumentPage {
     if !front.jurisdiction.is_empty() {
         tags.push(Tag { class: "strong", label: jurisdictions::name(&front.jurisdiction) });
     }
-    tags.push(Tag { class: "", label: words::kind_label(&front.kind).to_owned() });
-    tags.push(Tag { class: "", label: languages::name(&front.language) });
+    tags.push(Tag { class: "", label: label("kind", &front.kind, None) });
+    tags.push(Tag { class: "", label: words::language_name(&front.language) });
     let shown = |version: &views::Version| version.digest == document.provenance.digest;
     let versions = document.versions.iter().map(|version| VersionLine {
         name: version.name.clone(),
@@ -373,16 +391,14 @@ fn document_page(app: &App, document: views::Document) -> DocumentPage {
         erased: version.erased.clone().unwrap_or_default(),
         shown: shown(version),
     });
-    let lead = front.lead().to_owned();
-    let topics =
-        front.topics.iter().map(|topic| Topic { value: topic.clone(), label: words::topic_label(topic).to_owned() });
+    let lead = if front.summary_short.is_empty() { front.objective.clone() } else { front.summary_short.clone() };
+    let topics = front.topics.iter().map(|topic| Topic { value: topic.clone(), label: label("topic", topic, None) });
     let sources = front.sources.iter().map(|source| Source {
         // Only addresses a browser may follow become links; others are shown as text.
         url: if source.url.starts_with("http") { source.url.clone() } else { String::new() },
         title: if source.title.is_empty() { source.url.clone() } else { source.title.clone() },
         official: source.official,
     });
-    let (corrections, related) = document.related.into_iter().partition(|related| related.rel == "correction");
     DocumentPage {
         shell: shell(app, "find"),
         version: document.version,
@@ -391,14 +407,9 @@ fn document_page(app: &App, document: views::Document) -> DocumentPage {
         unreviewed: front.assistance.values().any(|level| level == "generated-unreviewed"),
         withdrawn: document.withdrawn,
         html: markdown::to_html(&document.text),
-        facts: facts::facts(&front),
-        lists: facts::lists(&front),
+        facts: facts(&front),
+        lists: lists(&front),
         versions: versions.collect(),
-        concurrent: document.concurrent,
-        about: document.about,
-        age: document.age,
-        corrections,
-        related,
         topics: topics.collect(),
         sources: sources.collect(),
         arrived: minute(document.provenance.arrived_ms),
@@ -412,6 +423,87 @@ fn document_page(app: &App, document: views::Document) -> DocumentPage {
         lead,
         tags,
     }
+}
+
+fn facts(front: &FrontMatter) -> Vec<Fact> {
+    let dates = front.dates.clone().unwrap_or_default();
+    let enforcement = front.enforcement.clone().unwrap_or_default();
+    let meaning = words::status_meaning(&front.legal_status).unwrap_or_default();
+    let plain = |text: &str| text.replace('-', " ");
+    let status = match front.legal_status.as_str() {
+        "" => String::new(),
+        slug => labels::label(labels::List::Status, slug, LANGUAGE).into_owned(),
+    };
+    let all = [
+        ("Official title", front.official_title.clone(), ""),
+        ("Instrument", plain(&front.instrument_type), ""),
+        ("Status", status, meaning),
+        ("Bindingness", plain(&front.bindingness), ""),
+        ("Authority", front.authority.clone(), ""),
+        ("Introduced", dates.introduced, ""),
+        ("Adopted", dates.adopted, ""),
+        ("Assented", dates.assented, ""),
+        ("Published", dates.published, ""),
+        ("In force", dates.in_force, ""),
+        ("Applies from", dates.applies, ""),
+        ("Repealed", dates.repealed, ""),
+        ("Approach to risk", plain(&front.risk_approach), ""),
+        ("Applies to", front.applies_to.join(", ").replace('-', " "), ""),
+        ("Enforced by", enforcement.body, ""),
+        ("Penalties", enforcement.penalties, ""),
+        ("Redress", front.redress.clone(), ""),
+        ("Valid as of", front.valid_as_of.clone(), ""),
+        ("Practice", plain(&front.practice_type), ""),
+        ("Function", plain(&front.parliamentary_function), ""),
+        ("Maturity", plain(&front.maturity), ""),
+        ("Risk", plain(&front.risk_level), ""),
+        ("Contact", front.contact_role.clone(), ""),
+    ];
+    let fact = |(label, value, meaning): (&'static str, String, &'static str)| Fact { label, value, meaning };
+    all.into_iter().filter(|(_, value, _)| !value.is_empty()).map(fact).collect()
+}
+
+fn lists(front: &FrontMatter) -> Vec<List> {
+    let plain = |items: &[String]| {
+        items.iter().map(|text| Line { lead: String::new(), text: text.clone() }).collect::<Vec<_>>()
+    };
+    let one =
+        |text: &str| plain(&[text.to_owned()]).into_iter().filter(|line| !line.text.is_empty()).collect::<Vec<_>>();
+    let provisions =
+        front.key_provisions.iter().map(|item| Line { lead: item.reference.clone(), text: item.text.clone() });
+    let obligations = front.obligations.iter().map(|item| {
+        let by = if item.by.is_empty() { String::new() } else { format!(" ({})", item.by) };
+        Line { lead: item.who.clone(), text: format!("{}{by}", item.must) }
+    });
+    let stages = front.stage_history.iter().map(|stage| Line {
+        lead: stage.date.clone(),
+        text: format!(
+            "{}{}{}",
+            stage.status.replace('-', " "),
+            if stage.note.is_empty() { "" } else { ": " },
+            stage.note
+        ),
+    });
+    let all = [
+        ("Key provisions", provisions.collect()),
+        ("Obligations", obligations.collect()),
+        ("History", stages.collect()),
+        ("Definition of AI", one(&front.definition_ai)),
+        ("Impact on women and men", one(&front.gender_impact)),
+        ("Actors", plain(&front.actors)),
+        ("Prerequisites", plain(&front.prerequisites)),
+        ("Scenario", plain(&front.scenario)),
+        ("Expected results", plain(&front.expected_results)),
+        ("Results observed", one(&front.results_observed)),
+        ("What failed", one(&front.what_failed)),
+        ("Lessons", one(&front.lessons)),
+        ("Challenges", plain(&front.challenges)),
+        ("Safeguards", plain(&front.safeguards)),
+        ("Data requirements", plain(&front.data_requirements)),
+        ("Integrations", plain(&front.integrations)),
+        ("Success metrics", plain(&front.success_metrics)),
+    ];
+    all.into_iter().filter(|(_, items)| !items.is_empty()).map(|(label, items)| List { label, items }).collect()
 }
 
 // ---------------------------------------------------------------------------------------- members and network

@@ -169,9 +169,10 @@ impl Chain {
     pub fn new(code: &str, steps: &[Step], logs: &GovernanceLogs) -> Chain {
         let mut chain = Chain::default();
         for segment in Segment::split(steps) {
-            let (mut links, fallen) = segment.links(code, logs);
-            chain.awaiting.extend(fallen);
-            chain.awaiting.extend(links.last().filter(|last| segment.awaits(last)).cloned());
+            let (mut links, fallen) = segment.links(code, logs, &chain.links);
+            let last = links.last().filter(|last| segment.awaits(last)).cloned();
+            let is_had = |digest| chain.links.iter().chain(&links).any(|had| Digest::of(had.key.as_bytes()) == digest);
+            chain.awaiting.extend(fallen.into_iter().chain(last).filter(|link| !is_had(link.successor_digest)));
             // No key has a second life, not even by an edition that could not know of its first.
             links.retain(|link| chain.link(&link.key).is_none());
             for link in &links {
@@ -252,12 +253,15 @@ impl Chain {
         }
     }
 
-    /// Whether entry 0 of an identity key's log agrees with its place here; also of one that would take over by rotation.
-    pub fn admits(&self, code: &str, key: &PublicKey, open: &Open) -> bool {
-        match self.link(key) {
-            Some(link) => link.agrees(code, open),
-            None => open.member == code && self.awaiting.iter().any(|last| last.is_succeeded(*key, open)),
-        }
+    /// The place of an identity key, if entry 0 of its log agrees with it.
+    pub fn agreeing(&self, code: &str, key: &PublicKey, open: &Open) -> Option<&Link> {
+        self.link(key).filter(|link| link.agrees(code, open))
+    }
+
+    /// Whether a log would give its key a place by rotation. An edition may have listed that key later, with a place in which its
+    /// log does not agree; who lacks the log knows no other.
+    pub fn awaits(&self, code: &str, key: &PublicKey, open: &Open) -> bool {
+        open.member == code && self.awaiting.iter().any(|last| last.is_succeeded(*key, open))
     }
 }
 
@@ -315,9 +319,9 @@ impl Segment {
         self.closed.as_ref().is_none_or(|edition| edition.cuts().values().any(is_let))
     }
 
-    /// Listed keys, then those that took over by rotation, each with its cut. And the keys that would have, but that a fork undoes:
-    /// their successor may yet cut it.
-    fn links(&self, code: &str, logs: &GovernanceLogs) -> (Vec<Link>, Vec<Link>) {
+    /// Listed keys, then those that took over by rotation, each with its cut; none takes over that the chain has. And the keys that
+    /// would have, but that a fork undoes: their successor may yet cut it.
+    fn links(&self, code: &str, logs: &GovernanceLogs, earlier: &[Link]) -> (Vec<Link>, Vec<Link>) {
         let (mut links, mut fallen): (Vec<Link>, Vec<Link>) = (Vec::new(), Vec::new());
         for (key, successor_digest) in &self.listed {
             let before = links.last().map(|link| link.key);
@@ -327,7 +331,7 @@ impl Segment {
         while let Some(last) = links.last()
             && let Some((key, open)) = logs.committed(&last.successor_digest)
             && open.member == code
-            && links.iter().all(|link| link.key != key)
+            && earlier.iter().chain(&links).all(|link| link.key != key)
             && last.is_succeeded(key, open)
             && let Some(successor_digest) = open.successor_digest
         {

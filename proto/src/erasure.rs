@@ -3,7 +3,8 @@
 //! Entries, proofs and roots never change by it; what goes is the body, and the want for it. Only documents can go
 //! ([`is_erasable`]): not entry 0, no governance, no withdrawal, no address. A withdrawal that erases names places, each a log, an
 //! index and the digest of the entry there, so that every replica finds the same, whatever arrived first: what is not held yet is
-//! *awaited*, and comes in without its body.
+//! *awaited*, and comes in without its body. Of a branch that was set aside no two replicas need hold the same; whoever has entries
+//! of such a branch erases what they say of the withdrawn work, named or not ([`erased_work`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -76,6 +77,16 @@ pub fn work_of(entry: &Entry, body: &[u8]) -> Option<Work> {
     (!slug.is_empty()).then_some(Work { slug, number, supersedes })
 }
 
+/// The slug of the work whose texts a withdrawal erases, and why. `None` for every other entry, also a withdrawal that erases nothing.
+pub fn erased_work(entry: &Entry, body: &[u8]) -> Option<(String, Arc<str>)> {
+    if entry.kind() != Kind::Withdrawal as u32 {
+        return None;
+    }
+    let (publication, _) = body::publication(body)?;
+    let notice = publication.withdrawal.filter(|notice| !notice.erase.is_empty())?;
+    Some((publication.slug, reason_of(&notice)))
+}
+
 /// What a withdrawal erases: at most [`limits::LIST_ITEMS_MAX`] places, on all replicas alike. Empty for every other entry.
 pub fn demanded(entry: &Entry, body: &[u8]) -> Vec<Erasure> {
     if entry.kind() != Kind::Withdrawal as u32 {
@@ -83,12 +94,16 @@ pub fn demanded(entry: &Entry, body: &[u8]) -> Vec<Erasure> {
     }
     let notice = body::publication(body).and_then(|(publication, _)| publication.withdrawal);
     let Some(notice) = notice.filter(|notice| !notice.erase.is_empty()) else { return Vec::new() };
-    let reason: Arc<str> = notice.reason.chars().take(limits::REASON_CHARS_MAX).collect::<String>().into();
+    let reason = reason_of(&notice);
     let one = |place: &schema::Erase| {
         let (log, entry) = (PublicKey::from_bytes(&place.log).ok()?, Digest::try_from(place.entry.as_slice()).ok()?);
         Some(Erasure { log, index: place.index, entry, cause: Cause::Author, reason: reason.clone(), work: None })
     };
     notice.erase.iter().take(limits::LIST_ITEMS_MAX).filter_map(one).collect()
+}
+
+fn reason_of(notice: &schema::Withdrawal) -> Arc<str> {
+    notice.reason.chars().take(limits::REASON_CHARS_MAX).collect::<String>().into()
 }
 
 /// Erasures of entries that have not come yet. Of one member at most [`limits::AWAITED_ERASURES_MAX`].

@@ -116,9 +116,11 @@ impl Line {
     pub fn admission(&self, key: &PublicKey, open: &Open) -> Admission<'_> {
         let Some(chain) = self.chains.get(&open.member) else { return Admission::Refused };
         let cut = match open.purpose {
-            Purpose::Governance if chain.admits(&open.member, key, open) => {
-                chain.link(key).and_then(|link| link.cut.as_ref())
-            }
+            Purpose::Governance => match chain.agreeing(&open.member, key, open) {
+                Some(link) => link.cut.as_ref(),
+                None if chain.awaits(&open.member, key, open) => None,
+                None => return Admission::Refused,
+            },
             Purpose::Publication if !self.governs(key) => {
                 let made = chain.desks().get(key).filter(|desk| desk.identity_key == open.identity_key);
                 let Some(made) = made else { return Admission::Refused };
@@ -137,10 +139,9 @@ impl Line {
         })
     }
 
-    /// The delegation of a desk by an identity key.
-    pub fn delegation(&self, desk_key: &PublicKey, identity_key: &PublicKey) -> Option<&Delegation> {
-        let mut made = self.chains_of(desk_key).filter_map(|(_, chain)| chain.desks().get(desk_key));
-        made.find(|desk| desk.identity_key == *identity_key)
+    /// The delegations of a desk, one of each member who delegates it.
+    pub fn delegations(&self, desk_key: &PublicKey) -> impl Iterator<Item = &Delegation> {
+        self.chains_of(desk_key).filter_map(|(_, chain)| chain.desks().get(desk_key))
     }
 
     fn chains_of(&self, key: &PublicKey) -> impl Iterator<Item = (&String, &Chain)> {

@@ -2,7 +2,7 @@
 //!
 //! A key becomes *known* by a line of an edition, by rotation (identity keys), or by a delegation (desk keys); its log is taken
 //! only once its entry 0 agrees with one of those ([`Standing::admission`]). So two members that delegate the same key do not
-//! race: the key itself says whose it is. A log ends at its *cut*.
+//! race: the key itself says whose it is, and one that says two things is nobody's. A log ends at its *cut*.
 //!
 //! Where two valid editions rival, each is a [`Line`] of its own, and a log stands as far as the most generous of them allows,
 //! until the operator pins one. Chains of keys are in [`crate::chain`], the tree of editions in [`crate::editions`].
@@ -127,23 +127,36 @@ impl Standing {
     /// What becomes of a log whose entry 0 is `open`, by the most generous line.
     pub fn admission(&self, key: &PublicKey, open: &Open) -> Admission<'_> {
         let admissions = self.lines.iter().map(|line| line.admission(key, open));
-        admissions.max_by(|a, b| a.rank().cmp(&b.rank())).unwrap_or(Admission::Refused)
+        match admissions.max_by(|a, b| a.rank().cmp(&b.rank())).unwrap_or(Admission::Refused) {
+            Admission::Until(_) if self.is_nobodys(key) => Admission::Whole,
+            admission => admission,
+        }
+    }
+
+    /// Whether a desk that two identity keys delegate has opened two logs. No cut settles that: which of the two cuts counted would
+    /// depend on the log that a replica heard of first. It ends when all but one of the delegations fall.
+    pub fn is_nobodys(&self, key: &PublicKey) -> bool {
+        let has_two_openings = self.forks.get(key).is_some_and(|fork| fork.at() == 0);
+        let by = || self.lines.iter().flat_map(|line| line.delegations(key)).map(|desk| &desk.identity_key);
+        has_two_openings && by().collect::<BTreeSet<_>>().len() > 1 && !self.lines.iter().any(|line| line.governs(key))
     }
 
     /// Where the log of this key ends, by whichever line and whoever's its entry 0 will say it is.
     pub fn cuts(&self, key: &PublicKey) -> impl Iterator<Item = &Cut> {
-        self.lines.iter().flat_map(|line| line.cuts(key))
+        let is_nobodys = self.is_nobodys(key);
+        self.lines.iter().filter(move |_| !is_nobodys).flat_map(|line| line.cuts(key))
     }
 
     /// Whether a cut ends the log of this key, by every line that knows it.
     pub fn is_cut(&self, key: &PublicKey) -> bool {
         let mut knowing = self.lines.iter().filter(|line| line.knows(key)).peekable();
-        knowing.peek().is_some() && knowing.all(|line| line.cuts(key).next().is_some())
+        knowing.peek().is_some() && knowing.all(|line| line.cuts(key).next().is_some()) && !self.is_nobodys(key)
     }
 
     /// The delegation of a desk by an identity key.
     pub fn delegation(&self, desk_key: &PublicKey, identity_key: &PublicKey) -> Option<&Delegation> {
-        self.lines.iter().find_map(|line| line.delegation(desk_key, identity_key))
+        let mut made = self.lines.iter().flat_map(|line| line.delegations(desk_key));
+        made.find(|desk| desk.identity_key == *identity_key)
     }
 
     /// Whether a governance log holds an entry that this version cannot read.

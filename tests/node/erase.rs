@@ -13,7 +13,7 @@ use crate::federation::{Federation, Node, alter, wait_for_documents, wait_until}
 const REASON: &str = "names a witness who is protected";
 
 /// Every body in a folder's segments, as it lies there, and where.
-fn bodies(folder: &Path) -> Vec<(Vec<u8>, Location)> {
+pub fn bodies(folder: &Path) -> Vec<(Vec<u8>, Location)> {
     let frames = SegmentReader::new(&folder.join("store/segments")).replay(Cursor::default(), None);
     let body = |item| match item {
         Ok(Replayed::Frame(frame)) if matches!(frame.kind, frame::BODY | frame::LATE_BODY) => {
@@ -25,7 +25,7 @@ fn bodies(folder: &Path) -> Vec<(Vec<u8>, Location)> {
 }
 
 /// Whether a folder's segments have these bytes anywhere, framed or not.
-fn holds(folder: &Path, bytes: &[u8]) -> bool {
+pub fn holds(folder: &Path, bytes: &[u8]) -> bool {
     let segments = std::fs::read_dir(folder.join("store/segments")).unwrap();
     segments.flatten().any(|file| {
         let all = std::fs::read(file.path()).unwrap();
@@ -34,7 +34,7 @@ fn holds(folder: &Path, bytes: &[u8]) -> bool {
 }
 
 /// The text as both have it: the one body of the author's folder that was written last.
-fn last_body(federation: &Federation, name: &str) -> Vec<u8> {
+pub fn last_body(federation: &Federation, name: &str) -> Vec<u8> {
     bodies(&federation.folder(name)).pop().unwrap().0
 }
 

@@ -1,9 +1,19 @@
 //! One key that wrote two branches: by an operator's override on an old copy, and by a thief. Every replica proves it, shows it and
 //! agrees on what stands; the member settles it with its identity key, and nothing that it wrote is lost.
 
+use comity::config::Folder;
+use comity::frame::{self, place};
+use comity::segments::Segments;
+use prost::Message;
+use proto::body::{Open, Purpose};
+use proto::key::SecretKey;
+use proto::log::Log;
+use proto::schema::Kind;
 use serde_json::Value;
 
+use crate::erase::{bodies, holds, last_body};
 use crate::federation::{Federation, Node, wait_for_documents, wait_until};
+use crate::harvest::is_deleted;
 use crate::restore::{all, copy, documents, publish, put_back, start, wait_for_phone_book};
 
 /// Documents written on the old copy.
@@ -56,6 +66,8 @@ fn after_an_override_one_fork_is_proven_and_repaired_and_nothing_of_either_branc
         let slug = format!("on-top-{number}");
         assert_eq!(federation.publish("FI", &slug, "Written on the old copy."), format!("FI/{slug}@1\n"));
     }
+    let set_aside = last_body(&federation, "FI");
+    federation.done(&["withdraw", "FI/note-0", "--reason", "out of date", "--data", &federation.path("FI")]);
     finland.stop();
     let (finland, others) = start(&federation, &names);
     let nodes = all(&finland, &others);
@@ -74,7 +86,12 @@ fn after_an_override_one_fork_is_proven_and_repaired_and_nothing_of_either_branc
     }
     let file = federation.note("more", "Not on a contested log.");
     let (code, words) = federation.refused(&["publish", "--data", &federation.path("FI"), &file]);
-    assert!(code == 1 && words.contains("comity recover"), "{words}");
+    assert!(code == 1 && words.contains("comity recover") && !words.contains("override"), "{words}");
+    let explained = finland.ask("/v1/explain?what=publish").1;
+    let told = [finland.status()["recovering"].to_string(), explained, finland.ask("/network").1];
+    for words in told {
+        assert!(words.contains("comity recover` settles") && !words.contains("override"), "{words}");
+    }
     wait_for_branch(&finland, last + 2);
 
     let path = federation.path("FI");
@@ -87,9 +104,11 @@ fn after_an_override_one_fork_is_proven_and_repaired_and_nothing_of_either_branc
     finland.stop();
     let finland = federation.start("FI", &others.iter().collect::<Vec<_>>());
     wait_until("the new desk may write", || finland.status()["recovering"] == Value::Null);
+    let before: Vec<Vec<u8>> = bodies(&federation.folder("FI")).into_iter().map(|(body, _)| body).collect();
     let told = federation.done(&["recover", "--data", &path]);
     println!("{told}");
     assert!(told.contains(&format!("{ON_TOP} works")), "{told}");
+    assert!(told.contains("FI/note-0 was withdrawn on the branch that was set aside, and stands"), "{told}");
     let nodes = all(&finland, &others);
     wait_for_documents(&nodes, last + ON_TOP);
     for node in &nodes {
@@ -102,14 +121,27 @@ fn after_an_override_one_fork_is_proven_and_repaired_and_nothing_of_either_branc
     // It goes on as ever, and a start from the segments alone says the same.
     federation.publish("FI", "afterwards", "The next entry.");
     wait_for_documents(&nodes, last + ON_TOP + 1);
+    // What is erased goes with the copy of it that was set aside.
+    let folder = federation.folder("FI");
+    let again: Vec<Vec<u8>> =
+        bodies(&folder).into_iter().map(|(body, _)| body).filter(|body| !before.contains(body)).collect();
+    assert!(holds(&folder, &set_aside));
+    let work = format!("FI/on-top-{}", ON_TOP - 1);
+    federation.done(&["withdraw", &work, "--erase", "--yes", "--reason", "names a witness", "--data", &path]);
+    wait_for_documents(&nodes, last + ON_TOP);
+    let gone: Vec<&Vec<u8>> = again.iter().filter(|body| !holds(&folder, body)).collect();
+    assert!(gone.len() == 1 && !holds(&folder, &set_aside), "both texts of it, and no other");
+    for node in &nodes {
+        assert!(!holds(&federation.folder(&node.name), gone[0]), "{} erased it", node.name);
+    }
     finland.stop();
     std::fs::remove_dir_all(federation.folder("FI").join("store/sled")).unwrap();
     let finland = federation.start("FI", &others.iter().collect::<Vec<_>>());
-    wait_for_documents(&all(&finland, &others), last + ON_TOP + 1);
+    wait_for_documents(&all(&finland, &others), last + ON_TOP);
     for name in ["FI", "KE-LC01", "UY-UC01"] {
         assert_eq!(federation.audit(name)["forked_logs"], 1, "one fork, proven");
     }
-    assert_eq!(federation.audit("FI")["set_aside"], ON_TOP);
+    assert_eq!(federation.audit("FI")["set_aside"], ON_TOP + 1);
     federation.audit_all(&["FI", "KE-LC01", "UY-UC01"]);
 }
 
@@ -127,14 +159,19 @@ fn a_thief_of_a_desk_key_contests_a_log_until_its_member_cuts_it() {
     let (kenya, uruguay) = (others.next().unwrap(), others.next().unwrap());
     kenya.stop();
     federation.publish("FI", "true", "Finland's own words.");
+    let written = last_body(&federation, "FI");
     wait_for_documents(&[&finland, &uruguay], 2);
-    finland.stop();
     uruguay.stop();
+    federation.publish("FI", "unheard", "What no peer has yet.");
+    finland.stop();
     let kenya = federation.start("KE-LC01", &[]);
     let options = ["--override-fence", "--listen", "/ip4/127.0.0.1/tcp/0"];
     let thief = federation.start_with("thief", &options, std::slice::from_ref(&kenya.listen[0]));
     federation.publish("thief", "false", "Words that Finland never wrote.");
-    wait_for_documents(&[&kenya, &thief], 2);
+    let forged = last_body(&federation, "thief");
+    federation.publish("thief", "true", "A forgery of what Finland wrote.");
+    let distorted = last_body(&federation, "thief");
+    wait_for_documents(&[&kenya, &thief], 3);
     thief.kill();
 
     let uruguay = federation.start("UY-UC01", &[&kenya]);
@@ -142,12 +179,55 @@ fn a_thief_of_a_desk_key_contests_a_log_until_its_member_cuts_it() {
     let nodes = [&finland, &kenya, &uruguay];
     wait_until_contested(&nodes, 3);
     wait_until("what may be false is not shown", || nodes.iter().all(|node| node.status()["documents"] == 1));
-    let told = federation.done(&["recover", "--data", &federation.path("FI"), "--stand-by", "here", "--yes"]);
-    assert!(told.contains("of these the one of"), "{told}");
-    wait_for_documents(&nodes, 2);
+    assert!(is_deleted(&finland, "FI/true") && is_deleted(&kenya, "FI/false"), "harvesters are told");
+    // The branch here is longer than peers know of it, and all of it is to stand. The identity key signs where no network is.
+    let path = federation.path("FI");
+    let [request, signed] = ["request.json", "signed.json"].map(|name| federation.folder(name).display().to_string());
+    let told = federation.done(&["recover", "--data", &path, "--stand-by", "here", "--request", &request]);
+    assert!(told.contains("of these the one of 5 entries is to stand") && told.contains("comity key sign"), "{told}");
+    let told = federation.done(&["key", "sign", &request, "--data", &path, "--out", &signed, "--yes"]);
+    assert!(told.contains("comity key submit"), "{told}");
+    wait_until("nothing is settled before it is handed in", || {
+        nodes.iter().all(|node| node.status()["documents"] == 1)
+    });
+    federation.done(&["key", "submit", &signed, "--data", &path]);
+    wait_for_documents(&nodes, 3);
     for node in nodes {
         assert_eq!((node.found("true"), node.ask("/v1/documents/FI/false").0), (1, 404), "{}", node.name);
+        assert!(!is_deleted(node, "FI/true"), "{} tells harvesters that it is back", node.name);
     }
+
+    // A desk that was cut names no node any more, whatever stands of its log.
+    let of_finland = |node: &Node| {
+        let peers = kenya.get("/v1/peers");
+        let is_it = |peer: &&Value| peer["peer_id"] == node.peer_id.as_str();
+        peers["peers"].as_array().unwrap().iter().find(is_it).map(|peer| peer["member"].clone())
+    };
+    assert_eq!(of_finland(&finland), Some(Value::Null));
+
+    // Set aside is not gone: Kenya's operator erases a work that is on that branch alone, and its author every text of its own.
+    let kept = federation.folder("KE-LC01");
+    assert!(holds(&kept, &forged) && holds(&kept, &distorted));
+    let kenyan = federation.path("KE-LC01");
+    let erased = federation.done(&["erase", "FI/false", "--reason", "a forgery", "--data", &kenyan]);
+    assert_eq!((erased.as_str(), holds(&kept, &forged)), ("FI/false@1\n", false));
+    finland.stop();
+    let finland = federation.start("FI", &[&kenya, &uruguay]);
+    wait_until("the new desk names its node", || of_finland(&finland) == Some(Value::from("FI")));
+    federation.done(&["withdraw", "FI/true", "--erase", "--yes", "--reason", "names a witness", "--data", &path]);
+    wait_for_documents(&[&finland, &kenya, &uruguay], 2);
+    for name in ["FI", "KE-LC01", "UY-UC01"] {
+        let folder = federation.folder(name);
+        assert!(!holds(&folder, &written) && !holds(&folder, &distorted), "{name} has none of either branch");
+    }
+    // A start from the segments alone comes to the same.
+    kenya.stop();
+    std::fs::remove_dir_all(kept.join("store/sled")).unwrap();
+    let kenya = federation.start("KE-LC01", &[&finland]);
+    wait_for_documents(&[&finland, &kenya, &uruguay], 2);
+    assert_eq!(kenya.status()["erased_bodies"], 1, "what was set aside is counted nowhere");
+    let report = federation.audit("KE-LC01");
+    assert_eq!((&report["set_aside"], &report["erased_bodies"]), (&Value::from(3), &Value::from(1)));
     federation.audit_all(&["FI", "KE-LC01", "UY-UC01"]);
 }
 
@@ -213,6 +293,32 @@ fn a_thief_of_an_identity_key_who_writes_as_well_is_cut_off_by_a_rotation() {
     }
     wait_for_documents(&nodes, 1);
     federation.audit_all(&["FI", "KE-LC01", "UY-UC01"]);
+
+    // Much of Finland's was taken back. That is no excuse for a log that nobody ever let in.
+    uruguay.stop();
+    let folder = Folder::new(&federation.folder("UY-UC01"));
+    slip_in(&folder, "FI", &key_of(&federation, "FI"));
+    let (code, words) = federation.refused(&["audit", "--data", &federation.path("UY-UC01")]);
+    assert!(code == 1 && words.contains("neither the charter nor a delegation lets it in"), "{words}");
+}
+
+/// Puts the beginning of a desk's log into a store that is sound in itself, and that the member's identity key never delegated.
+fn slip_in(folder: &Folder, member: &str, identity: &str) {
+    let secret = SecretKey::from_seed(&[7; 32]);
+    let (purpose, member, identity_key) = (Purpose::Publication, member.to_owned(), identity.parse().unwrap());
+    let open = Open { purpose, member, identity_key, successor_digest: None, predecessor: None };
+    let bodies = [(Kind::Open as u32, open.to_body([0; 16]))];
+    let log = Log::new(secret.public(), Purpose::Publication);
+    let run = log.write(&folder.charter().unwrap().id(), &secret, &bodies, 1).unwrap();
+    let (first, key) = (&run.leaves()[0], secret.public());
+    let body = place(&key, 0, &first.body.as_ref().unwrap().frame);
+    let closing = place(&key, 1, &run.closing().to_wire().encode_to_vec());
+    let (mut segments, _) = Segments::open(&folder.store().join("segments"), frame::is_boundary).unwrap();
+    let frames = [(frame::ENTRY, first.entry.as_bytes()), (frame::BODY, &body), (frame::CLOSING, &closing)];
+    for (kind, payload) in frames {
+        segments.append(kind, 1_000, 1, payload).unwrap();
+    }
+    segments.sync().unwrap();
 }
 
 fn key_of(federation: &Federation, name: &str) -> String {

@@ -2,6 +2,7 @@
 //! never change, and a simulated federation under bad weather.
 #![allow(clippy::unwrap_used)]
 
+mod claims;
 mod corpus;
 mod editions;
 mod forgoing;
@@ -17,6 +18,7 @@ mod standing;
 mod tales;
 mod tales_of_desks;
 mod tales_of_forks;
+mod tales_of_keys;
 mod tales_of_members;
 mod tree;
 mod vectors;

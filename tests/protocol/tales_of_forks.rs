@@ -72,6 +72,26 @@ fn desks() -> Vec<Tale> {
         absent.logs.remove(&key(61).public());
         tales.extend([tale, absent]);
     }
+    for by in [vec![], vec![0], vec![0, 1]] {
+        let mut base = forked("", &[]);
+        let members = base.members.clone();
+        members[..2].iter().for_each(|one| base.delegate(&one.identity, &key(61)));
+        base.open_desk("FI", &finland.identity, &key(61), 2);
+        let open = opens(Purpose::Publication, "KE-LC01", &members[1].identity.public(), None, None);
+        let other = [vec![open], others(3)].concat();
+        base.fork(&key(61), 0, &other);
+        let mut kenyas = base.clone();
+        kenyas.replace(&key(61), 0, other);
+        let cuts = [base.end(&key(61)), kenyas.end(&key(61))];
+        let mut absent = base.clone();
+        absent.logs.remove(&key(61).public());
+        for (mut tale, held) in [(base, "the first is held"), (kenyas, "the second is held"), (absent, "none is held")]
+        {
+            tale.name = format!("a desk of two members that opened two logs and was revoked by {}; {held}", by.len());
+            by.iter().for_each(|at: &usize| tale.revoke(&members[*at].identity, &cuts[*at]));
+            tales.push(tale);
+        }
+    }
     tales
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
-use proto::body::{self, Open, Purpose};
+use proto::body::{self, Act, Open, Purpose};
 use proto::digest::Digest;
 use proto::entry::Entry;
 use proto::erasure::{self as erasing, Cause, Erasure};
@@ -27,13 +27,21 @@ pub(super) struct LogState {
     /// Index -> entry of which no body was seen.
     pub(super) missing: BTreeMap<u64, Entry>,
     pub(super) opening: Option<Open>,
+    /// What entry 0 said, on every branch that was held.
+    pub(super) openings: Vec<Open>,
     pub(super) governance: Vec<(u32, Vec<u8>)>,
-    /// Index -> why its body was erased or is denied.
-    pub(super) erased: BTreeMap<u64, Erasure>,
+    /// Keys that it delegates, also where that was set aside.
+    pub(super) delegated: BTreeSet<PublicKey>,
+    /// Index and digest of an entry, on whichever branch -> why its body was erased or is denied.
+    pub(super) erased: BTreeMap<(u64, Digest), Erasure>,
+    /// Entries that were set aside.
+    pub(super) aside: BTreeSet<(u64, Digest)>,
     /// Indexes of bodies that were overwritten.
     pub(super) blank: BTreeSet<u64>,
     /// What withdrawals of this log erase.
     pub(super) demanded: Vec<Erasure>,
+    /// Slugs of the works whose texts they erase.
+    pub(super) demanded_works: BTreeSet<String>,
     pub(super) pending_bodies: BTreeMap<u64, Vec<u8>>,
 }
 
@@ -55,11 +63,11 @@ impl LogState {
             if late { self.missing.get(&index) } else { self.open_run.iter().find(|entry| entry.index() == index) };
         match of.map(|entry| body::unpack(packed, entry)) {
             Some(Ok(bytes)) if late => {
-                if let Some(entry) = self.missing.remove(&index) {
-                    self.demanded.extend(erasing::demanded(&entry, &bytes));
-                }
+                let Some(entry) = self.missing.remove(&index) else { return };
+                self.note_demands(&entry, &bytes);
                 self.blank.remove(&index);
-                if self.erased.remove(&index).is_some_and(|erasure| erasure.cause != Cause::Denial) {
+                let erased = self.erased.remove(&(index, entry.digest()));
+                if erased.is_some_and(|erasure| erasure.cause != Cause::Denial) {
                     notes.finding(format!("{at}: the body of entry {index} was erased, and stored again"));
                 }
                 notes.report.bodies += 1;
@@ -130,12 +138,16 @@ impl LogState {
             match bodies.get(&entry.index()) {
                 Some(bytes) => {
                     notes.report.bodies += 1;
-                    self.demanded.extend(erasing::demanded(entry, bytes));
+                    self.note_demands(entry, bytes);
                     if entry.index() == 0 {
                         self.opening = Open::parse(bytes);
+                        self.openings.extend(self.opening.clone());
                     }
                     if self.opening.as_ref().is_some_and(|open| open.purpose == Purpose::Governance) {
                         self.governance.push((entry.kind(), bytes.clone()));
+                        if let Some(Act::Delegate { desk_key, .. }) = Act::parse(entry.kind(), bytes) {
+                            self.delegated.insert(desk_key);
+                        }
                     }
                 }
                 None => {
@@ -144,6 +156,22 @@ impl LogState {
             }
         }
         self.tree = after;
+    }
+
+    fn note_demands(&mut self, entry: &Entry, body: &[u8]) {
+        self.demanded.extend(erasing::demanded(entry, body));
+        self.demanded_works.extend(erasing::erased_work(entry, body).map(|(slug, _)| slug));
+    }
+
+    /// Whether it holds an entry, or held it once on a branch that was set aside.
+    pub(super) fn has(&self, index: u64, entry: &Digest) -> bool {
+        let held = usize::try_from(index).ok().and_then(|index| self.verified.get(index));
+        held == Some(entry) || self.aside.contains(&(index, *entry))
+    }
+
+    /// Whether the body of some entry at a place was erased, on whichever branch.
+    pub(super) fn is_erased_at(&self, index: u64) -> bool {
+        self.erased.range((index, Digest([0; 32]))..).next().is_some_and(|((place, _), _)| *place == index)
     }
 
     /// Takes back what the record sets aside, if the cut's tree goes on from what stays as the record proves.
@@ -162,10 +190,8 @@ impl LogState {
         notes.report.entries -= gone;
         notes.report.bodies -= gone - missing;
         notes.report.set_aside += gone;
-        self.verified.truncate(edge.size() as usize);
+        self.aside.extend((edge.size()..).zip(self.verified.drain(edge.size() as usize..)));
         self.governance.truncate(edge.size() as usize);
-        self.erased.split_off(&edge.size());
-        self.blank.split_off(&edge.size());
         self.open_run.clear();
         self.pending_bodies.clear();
         if edge.size() == 0 {

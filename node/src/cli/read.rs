@@ -7,13 +7,14 @@ use crate::client::{Client, ClientError, percent};
 use crate::config::Folder;
 use crate::disk;
 use crate::explain::Explainer;
-use crate::index::{Filters, Index};
+use crate::index::{By, Filters, Index, Question};
 use crate::indexer::{self, Scope};
 use crate::keeper::Keeper;
-use crate::languages;
+use crate::labels::{self, List};
 use crate::library::{Library, LibraryError};
 use crate::membership;
 use crate::name::Name;
+use crate::preference;
 use crate::views;
 use crate::vocabulary;
 
@@ -56,7 +57,7 @@ impl Source {
 pub struct Search {
     #[command(flatten)]
     data: Data,
-    /// Words, "phrases", -not, field:value
+    /// Words, "phrases", pre*, field:value, in_force:2024..2026, AND, OR, NOT or -, parentheses
     #[arg(value_name = "QUERY", allow_hyphen_values = true)]
     query: String,
     /// Only this kind
@@ -71,6 +72,12 @@ pub struct Search {
     /// Only this language
     #[arg(long)]
     language: Option<String>,
+    /// What comes first: relevance, newest, date or valid_as_of
+    #[arg(long, value_parser = By::NAMED.map(|(name, _)| name))]
+    sort: Option<String>,
+    /// Languages to show titles in, best first: es-MX,fr
+    #[arg(long)]
+    lang: Option<String>,
     /// For a script
     #[arg(long)]
     json: bool,
@@ -88,6 +95,8 @@ impl Search {
                     ("topic", &self.topic),
                     ("jurisdiction", &self.jurisdiction),
                     ("language", &self.language),
+                    ("sort", &self.sort),
+                    ("lang", &self.lang),
                 ];
                 for (name, value) in filters {
                     if let Some(value) = value {
@@ -98,17 +107,29 @@ impl Search {
             }
             Source::Alone(alone) => {
                 let Search { kind, topic, jurisdiction, language, .. } = self;
-                let filters = Filters { kind, topic, jurisdiction, language, member: None };
-                alone.1.search(&self.query, &filters, HITS, 0).map_err(CliError::failed)?
+                let question = Question {
+                    query: self.query,
+                    filters: Filters { kind, topic, jurisdiction, language, ..Filters::default() },
+                    by: self.sort.as_deref().and_then(By::named).unwrap_or_default(),
+                    languages: self.lang.as_deref().map(preference::languages).unwrap_or_default(),
+                    limit: HITS,
+                    offset: 0,
+                };
+                alone.1.search(&question).map_err(CliError::failed)?
             }
         };
         if self.json {
             return print_json(&found);
         }
+        for note in &found.notes {
+            eprintln!("note: {note}");
+        }
         for hit in &found.hits {
             let place = if hit.jurisdiction.is_empty() { String::new() } else { format!("{} · ", hit.jurisdiction) };
-            println!("{}@{}  {}", hit.work, hit.version, hit.title);
-            println!("    {place}{} · {}", vocabulary::kind_label(&hit.kind), languages::name(&hit.language));
+            let title = hit.display.as_ref().map_or(&hit.title, |display| &display.title);
+            println!("{}@{}  {title}", hit.work, hit.version);
+            let kind = labels::label(List::Kind, &hit.kind, "en");
+            println!("    {place}{kind} · {}", vocabulary::language_name(&hit.language));
             println!("    {}", plain(&hit.snippet));
         }
         println!("{} found{}", found.total, if found.total > HITS as u64 { ", the first 20 shown" } else { "" });
@@ -155,28 +176,12 @@ impl Show {
         if !document.current {
             println!("There is a newer version: comity history {}", document.work);
         }
-        for name in &document.concurrent {
-            println!("Version {name} stands as well: two desks published at once");
-        }
-        if let Some(about) = &document.about {
-            let words = about.words.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
-            println!("about {}@{}{words}", about.work, about.version);
-        }
-        for line in document.related.iter().filter(|related| related.rel == "correction") {
-            println!("CORRECTION by {} ({}@{}): {}", line.member_name, line.work, line.version, line.lead);
-        }
         println!("\n{}", document.text);
         for source in &front.sources {
             println!("source: {} {}{}", source.title, source.url, if source.official { " (official)" } else { "" });
         }
         if !front.valid_as_of.is_empty() {
-            let age = document.age.as_ref().map(|age| format!(", not checked again for {age}")).unwrap_or_default();
-            println!("valid as of {}{age}", front.valid_as_of);
-        }
-        for line in document.related.iter().filter(|related| related.rel != "correction") {
-            let older = if line.of_older { ", of an older version" } else { "" };
-            let withdrawn = line.withdrawn.as_ref().map(|why| format!(", withdrawn: {why}")).unwrap_or_default();
-            println!("{} {}@{} {}{older}{withdrawn}", line.words, line.work, line.version, line.title);
+            println!("valid as of {}", front.valid_as_of);
         }
         println!("{}", document.provenance.words);
         println!("log {} · entry digest {}", document.provenance.log, document.provenance.digest);

@@ -100,7 +100,7 @@ impl Run {
             notes.lock().unwrap_or_else(PoisonError::into_inner).push(words);
         }
         let searcher = index.searcher();
-        let indexer = indexer::spawn(node.reader().clone(), index, opened.cursor, node.changes(), notes.clone());
+        let indexer = indexer::spawn(node.reader().clone(), index, opened.cursor, view, node.changes(), notes.clone());
         indexer.map_err(CliError::failed)?;
         let app = App::new(node.clone(), searcher, folder.clone(), notes, &token(&folder)?, hosts, registry);
         let serving = tokio::spawn(async move { axum::serve(listener, http::router(app)).await });

@@ -121,5 +121,6 @@ pub(super) enum Command {
     Penalize { peer: Peer, fault: String },
     Met { peer: Peer, bound: &'static Bound },
     Learn { peer: String, addresses: Vec<String> },
+    Strike { peer: String },
     Stop(oneshot::Sender<()>),
 }

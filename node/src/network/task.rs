@@ -154,6 +154,10 @@ impl Task {
                     self.book_changed = true;
                 }
             }
+            Command::Strike { peer } => {
+                self.book.strike(&peer);
+                self.book_changed = true;
+            }
             Command::Stop(_) => {}
         }
     }

@@ -4,17 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use prost::Message;
-use proto::body::{self, Open};
+use proto::body::{self, Open, Purpose};
 use proto::digest::Digest;
 use proto::entry::Entry;
+use proto::erasure;
 use proto::fork::Fork;
 use proto::key::PublicKey;
 use proto::schema;
 
 use super::Reader;
 use crate::ends::Ends;
+use crate::erasure::Record;
 use crate::frame::{self, unplace};
-use crate::rows::{StoreError, stands, table};
+use crate::rows::{Leaf, StoreError, entry_key, stands, table};
 use crate::segments::Location;
 
 /// An entry that was set aside, with its uncompressed body.
@@ -39,21 +41,74 @@ impl Reader {
     /// Entries of a log that were set aside and whose bodies can be read, in order.
     pub fn aside(&self, log: &PublicKey) -> Result<Vec<Aside>, StoreError> {
         let mut aside = Vec::new();
-        for (_, places) in self.engine.scan_prefix(table::ASIDE, log.as_bytes(), usize::MAX)? {
-            let place = |range| places.get(range).and_then(Location::from_bytes);
-            let (Some(entry), Some(body)) = (place(0..12), place(12..24)) else {
-                return Err(StoreError::Damaged(table::ASIDE));
-            };
-            // Erased or damaged since: there is nothing to be shown of it any more.
-            let (Ok(entry), Ok(body)) = (self.segments.read_frame(&entry), self.segments.read_frame(&body)) else {
-                continue;
-            };
-            let Ok(entry) = Entry::parse_anywhere(&entry.payload) else { continue };
-            let packed = unplace(&body.payload).filter(|_| body.kind != frame::ERASED);
-            let body = packed.and_then(|(_, _, packed)| body::unpack(packed, &entry).ok());
-            aside.extend(body.map(|body| Aside { entry, body }));
+        for (_, leaf) in self.engine.scan_prefix(table::ASIDE, log.as_bytes(), usize::MAX)? {
+            aside.extend(self.read_aside(&leaf)?);
         }
         Ok(aside)
+    }
+
+    /// The same of the documents of a work, `CODE/slug`.
+    pub fn aside_of(&self, work: &str) -> Result<Vec<Aside>, StoreError> {
+        let (member, slug) = work.split_once('/').unwrap_or((work, ""));
+        let mut documents = Vec::new();
+        for log in self.logs_aside(member)? {
+            let is_it = |aside: &Aside| {
+                let said = erasure::work_of(&aside.entry, &aside.body);
+                said.is_some_and(|said| said.slug == slug)
+            };
+            documents.extend(self.aside(&log)?.into_iter().filter(is_it));
+        }
+        Ok(documents)
+    }
+
+    /// Slugs of the documents of a log whose bodies were erased, set aside or not.
+    pub fn erased_of(&self, log: &PublicKey) -> Result<BTreeSet<String>, StoreError> {
+        let mut slugs = BTreeSet::new();
+        for (_, at) in self.engine.scan_prefix(table::ERASED, log.as_bytes(), usize::MAX)? {
+            let at = Location::from_bytes(&at).ok_or(StoreError::Damaged(table::ERASED))?;
+            let record = Record::read(&self.frame(&at)?).ok_or(StoreError::Damaged(table::ERASED))?;
+            slugs.extend(record.erasure.work.map(|work| work.slug));
+        }
+        Ok(slugs)
+    }
+
+    /// Publication logs of a member of which entries were set aside.
+    pub fn logs_aside(&self, member: &str) -> Result<Vec<PublicKey>, StoreError> {
+        let mut logs = Vec::new();
+        for log in self.aside_counts()?.into_keys() {
+            let is_theirs = |open: &Open| open.member == member && open.purpose == Purpose::Publication;
+            logs.extend(self.opened_aside(&log)?.filter(is_theirs).map(|_| log));
+        }
+        Ok(logs)
+    }
+
+    /// Whose log it is, as the branch that was set aside says, which may begin with entry 0.
+    fn opened_aside(&self, log: &PublicKey) -> Result<Option<Open>, StoreError> {
+        for (_, leaf) in self.engine.scan_prefix(table::ASIDE, log.as_bytes(), 1)? {
+            if let Some(first) = self.read_aside(&leaf)?.filter(|first| first.entry.index() == 0) {
+                return Ok(Open::parse(&first.body));
+            }
+        }
+        Ok(self.number(log)?.map(|number| self.owner(number)).transpose()?.flatten().map(|owner| owner.open))
+    }
+
+    /// `None`: its body was not held, or was erased or damaged since, so that nothing can be shown of it.
+    fn read_aside(&self, leaf: &[u8]) -> Result<Option<Aside>, StoreError> {
+        let Leaf { entry, body, .. } = Leaf::read(leaf).ok_or(StoreError::Damaged(table::ASIDE))?;
+        let Some(body) = body else { return Ok(None) };
+        let (Ok(entry), Ok(body)) = (self.segments.read_frame(&entry), self.segments.read_frame(&body)) else {
+            return Ok(None);
+        };
+        let Ok(entry) = Entry::parse_anywhere(&entry.payload) else { return Ok(None) };
+        let packed = unplace(&body.payload).filter(|_| body.kind != frame::ERASED);
+        let body = packed.and_then(|(_, _, packed)| body::unpack(packed, &entry).ok());
+        Ok(body.map(|body| Aside { entry, body }))
+    }
+
+    /// Where the records of an entry are that was set aside.
+    pub(crate) fn leaf_aside(&self, log: &PublicKey, index: u64, entry: &Digest) -> Result<Option<Leaf>, StoreError> {
+        let row = self.engine.get(table::ASIDE, &entry_key(log, index, entry))?;
+        row.map(|row| Leaf::read(&row).ok_or(StoreError::Damaged(table::ASIDE))).transpose()
     }
 
     /// How many entries were set aside, of each log of which any were.
@@ -69,20 +124,18 @@ impl Reader {
     /// Works of which entries of a log from `from` on speak, those that were set aside included.
     pub fn works_from(&self, log: &PublicKey, from: u64) -> Result<BTreeSet<String>, StoreError> {
         let (number, mut works) = (self.number(log)?, BTreeSet::new());
-        let mut member = number.map(|number| self.owner(number)).transpose()?.flatten().map(|owner| owner.open.member);
-        if let (Some(number), Some(member)) = (number, &member) {
-            for name in self.works(member, usize::MAX)? {
+        let owner = number.map(|number| self.owner(number)).transpose()?.flatten();
+        if let (Some(number), Some(owner)) = (number, owner) {
+            for name in self.works(&owner.open.member, usize::MAX)? {
                 if self.work(&name)?.iter().any(|row| row.log == number && row.index >= from) {
                     works.insert(name);
                 }
             }
         }
+        let Some(Open { member, .. }) = self.opened_aside(log)? else { return Ok(works) };
         for aside in self.aside(log)? {
-            if aside.entry.index() == 0 {
-                member = member.or_else(|| Open::parse(&aside.body).map(|open| open.member));
-            }
             let slug = body::publication(&aside.body).map(|(publication, _)| publication.slug);
-            works.extend(member.as_ref().zip(slug).map(|(member, slug)| format!("{member}/{slug}")));
+            works.extend(slug.map(|slug| format!("{member}/{slug}")));
         }
         Ok(works)
     }

@@ -1,8 +1,7 @@
 //! How the store erases: the order is told in `erasure.rs`.
 
-use std::collections::BTreeSet;
-
 use proto::body;
+use proto::digest::Digest;
 use proto::entry::Entry;
 use proto::erasure::{Cause, Erasure, Work, work_of};
 use proto::key::PublicKey;
@@ -10,9 +9,9 @@ use proto::work;
 
 use super::{Filed, Store};
 use crate::engine::Batch;
-use crate::erasure::{self, Held, Record};
+use crate::erasure::{self, Held, Record, Remains};
 use crate::frame::{self, unplace};
-use crate::rows::{Arrivals, Leaf, Says, StoreError, WorkRow, array, erased_key, leaf_key, leaves_key, table};
+use crate::rows::{Arrivals, Leaf, Says, StoreError, WorkRow, array, entry_key, leaf_key, leaves_key, table};
 use crate::segments::{Cursor, FRAME_HEADER, Frame, Location, Replayed};
 
 impl Store {
@@ -20,9 +19,9 @@ impl Store {
     pub fn erased_beyond(&self) -> Result<Vec<Erasure>, StoreError> {
         let mut beyond = Vec::new();
         for (key, _) in self.reader.engine.scan(table::ERASED, &[], None, usize::MAX)? {
-            let (log, index) = place_of(&key).ok_or(StoreError::Damaged(table::ERASED))?;
+            let (log, index, entry) = entry_of(&key).ok_or(StoreError::Damaged(table::ERASED))?;
             if self.heads.get(&log).is_none_or(|head| head.tree.size() <= index) {
-                beyond.extend(self.reader.erased(&log, index)?.map(|erased| erased.record.erasure));
+                beyond.extend(self.reader.erased(&log, index, &entry)?.map(|erased| erased.record.erasure));
             }
         }
         Ok(beyond)
@@ -42,16 +41,19 @@ impl Store {
         Ok(found)
     }
 
-    /// Writes the record of an erasure. `None`: the entry at that place is another, or its body was erased before.
+    /// Writes the record of an erasure. `None`: no such entry is held or was set aside, or its body was erased before.
     pub(super) fn append_erasure(&mut self, erasure: &Erasure, kept: &[Filed]) -> Result<Option<Filed>, StoreError> {
         let (log, index) = (erasure.log, erasure.index);
-        let is_it = |filed: &Filed| matches!(filed, Filed::Erasure { record, .. } if record.erasure.log == log && record.erasure.index == index);
-        let before = self.reader.erased(&log, index)?;
+        let is_it =
+            |filed: &Filed| matches!(filed, Filed::Erasure { record, .. } if record.erasure.entry == erasure.entry);
+        let before = self.reader.erased(&log, index, &erasure.entry)?;
         let is_known = before.as_ref().is_some_and(|erased| erased.record.erasure.cause >= erasure.cause);
         if is_known || kept.iter().any(is_it) {
             return Ok(None);
         }
-        let Some(leaf) = self.held_leaf(&log, index)? else { return Ok(None) };
+        let held = self.held_leaf(&log, index)?.filter(|leaf| leaf.digest == erasure.entry);
+        let leaf = held.map_or_else(|| self.reader.leaf_aside(&log, index, &erasure.entry), |leaf| Ok(Some(leaf)))?;
+        let Some(leaf) = leaf else { return Ok(None) };
         let entered = self.reader.segments.read_frame(&leaf.entry)?;
         let Some(entry) = Entry::parse_anywhere(&entered.payload).ok().filter(|entry| erasure.means(entry)) else {
             return Ok(None);
@@ -78,20 +80,23 @@ impl Store {
         let Record { erasure, held } = record;
         let (log, index) = (erasure.log, erasure.index);
         let mut batch = Batch::default();
-        if self.reader.engine.get(table::ERASED, &erased_key(&log, index))?.is_none() {
+        let key = entry_key(&log, index, &erasure.entry);
+        let aside = self.reader.leaf_aside(&log, index, &erasure.entry)?;
+        let leaf = self.held_leaf(&log, index)?.filter(|leaf| leaf.digest == erasure.entry);
+        // One that damage took comes again; one that was set aside does not, and is counted nowhere.
+        if (leaf.is_some() || aside.is_none()) && self.reader.engine.get(table::ERASED, &key)?.is_none() {
             self.counts.erased += 1;
         }
-        batch.put(table::ERASED, &erased_key(&log, index), &at.to_bytes());
+        batch.put(table::ERASED, &key, &at.to_bytes());
         let mut blanked: Vec<Held> = held.iter().copied().collect();
+        if let Some(leaf) = aside {
+            self.also_blank(&mut blanked, leaf.body);
+            batch.put(table::ASIDE, &key, &Leaf { body: None, ..leaf }.to_bytes());
+        }
         let head = self.heads.get(&log).map(|head| (head.number, head.open.member.clone()));
-        let leaf = self.held_leaf(&log, index)?.filter(|leaf| leaf.digest == erasure.entry);
         if let Some(((number, member), leaf)) = head.zip(leaf) {
-            if let Some(other) = leaf.body {
-                if held.is_none_or(|held| held.at != other)
-                    && let Ok(frame) = self.reader.segments.read_frame(&other)
-                {
-                    blanked.push(Held { at: other, arrival: frame.arrival, arrived_ms: frame.arrived_ms });
-                }
+            self.also_blank(&mut blanked, leaf.body);
+            if leaf.body.is_some() {
                 let key = leaves_key(number, index);
                 let row = self.reader.engine.get(table::LEAVES, &key)?;
                 let mut row = row.ok_or(StoreError::Damaged(table::LEAVES))?;
@@ -102,7 +107,7 @@ impl Store {
             Arrivals { first: arrival, log: number, index, count: 1 }.put(&mut batch);
             let entered = self.reader.segments.read_frame(&leaf.entry)?;
             if let Ok(entry) = Entry::parse_anywhere(&entered.payload) {
-                self.catalogue_erased(&mut batch, number, &member, &entry, erasure)?;
+                self.catalogue_erased(&mut batch, (number, arrival), &member, &entry, erasure)?;
             }
         }
         self.put_counts(&mut batch);
@@ -113,11 +118,20 @@ impl Store {
         Ok(())
     }
 
+    /// Adds a body to those that are to be overwritten, unless it is among them.
+    fn also_blank(&self, blanked: &mut Vec<Held>, body: Option<Location>) {
+        if let Some(at) = body.filter(|at| blanked.iter().all(|held| held.at != *at))
+            && let Ok(frame) = self.reader.segments.read_frame(&at)
+        {
+            blanked.push(Held { at, arrival: frame.arrival, arrived_ms: frame.arrived_ms });
+        }
+    }
+
     /// Notes which version of which work an erased body was, as far as its record still tells.
     pub(super) fn catalogue_erased(
         &mut self,
         batch: &mut Batch,
-        log: u32,
+        (log, arrival): (u32, u64),
         member: &str,
         entry: &Entry,
         erasure: &Erasure,
@@ -125,26 +139,26 @@ impl Store {
         let Some(Work { slug, number, supersedes }) = erasure.work.clone() else { return Ok(()) };
         let (digest, index) = (entry.digest(), entry.index());
         let says = Says::Version(work::Version { digest, number, supersedes }, entry.kind());
-        self.catalogue_row(batch, &format!("{member}/{slug}"), WorkRow { log, index, digest, says })
+        self.catalogue_row(batch, &format!("{member}/{slug}"), WorkRow { log, index, digest, arrival, says })
     }
 
     /// Overwrites every copy of erased bodies: after damage the same body may have come a second time, and a run that a crash cut
     /// off may have left one. Reads all records once.
     pub(super) fn blank_copies(&mut self, erasures: &[Record]) -> Result<(), StoreError> {
-        let mut places = BTreeSet::new();
+        let mut remains = Remains::default();
         for Record { erasure, .. } in erasures {
-            if self.reader.erased(&erasure.log, erasure.index)?.is_some() {
-                places.insert((erasure.log, erasure.index));
+            if self.reader.erased(&erasure.log, erasure.index, &erasure.entry)?.is_some() {
+                remains.seek(erasure);
             }
         }
-        if places.is_empty() {
+        if remains.is_empty() {
             return Ok(());
         }
         let reader = self.reader.segments.clone();
         for item in reader.replay(Cursor::default(), Some(self.segments.end())) {
-            let Replayed::Frame(Frame { kind, arrival, arrived_ms, payload, at, .. }) = item? else { continue };
-            let place = unplace(&payload).filter(|_| matches!(kind, frame::BODY | frame::LATE_BODY));
-            if let Some((log, index, _)) = place.filter(|(log, index, _)| places.contains(&(*log, *index))) {
+            let Replayed::Frame(frame) = item? else { continue };
+            if let Some((log, index)) = remains.find(&frame) {
+                let Frame { at, arrival, arrived_ms, .. } = frame;
                 self.blank(&log, index, &Held { at, arrival, arrived_ms })?;
             }
         }
@@ -152,13 +166,19 @@ impl Store {
     }
 
     /// Whether a body that came is to be kept: not one that was erased. One that was only denied is, where it is wanted again.
-    pub(super) fn comes_again(&mut self, batch: &mut Batch, log: &PublicKey, index: u64) -> Result<bool, StoreError> {
-        let Some(erased) = self.reader.erased(log, index)? else { return Ok(true) };
+    pub(super) fn comes_again(
+        &mut self,
+        batch: &mut Batch,
+        log: &PublicKey,
+        index: u64,
+        entry: &Digest,
+    ) -> Result<bool, StoreError> {
+        let Some(erased) = self.reader.erased(log, index, entry)? else { return Ok(true) };
         if erased.record.erasure.cause != Cause::Denial {
             return Ok(false);
         }
         self.counts.erased = self.counts.erased.saturating_sub(1);
-        batch.remove(table::ERASED, &erased_key(log, index));
+        batch.remove(table::ERASED, &entry_key(log, index, entry));
         Ok(true)
     }
 
@@ -168,9 +188,12 @@ impl Store {
         let mut batch = Batch::default();
         let mut lifted = 0;
         for (key, _) in self.reader.engine.scan(table::ERASED, &[], None, usize::MAX)? {
-            let (log, index) = place_of(&key).ok_or(StoreError::Damaged(table::ERASED))?;
-            let Some(erased) = self.reader.erased(&log, index)? else { continue };
+            let (log, index, entry) = entry_of(&key).ok_or(StoreError::Damaged(table::ERASED))?;
+            let Some(erased) = self.reader.erased(&log, index, &entry)? else { continue };
             let Some(head) = self.heads.get(&log).filter(|head| index < head.tree.size()) else { continue };
+            if self.held_leaf(&log, index)?.is_none_or(|leaf| leaf.digest != entry) {
+                continue; // set aside: nobody has it to give any more
+            }
             if erased.record.erasure.cause == Cause::Denial && !is_denied(&head.open.member, &erased.record) {
                 batch.remove(table::ERASED, &key);
                 batch.put(table::WANTS, &leaf_key(head.number, index), &[]);
@@ -204,6 +227,7 @@ impl Store {
     }
 }
 
-fn place_of(key: &[u8]) -> Option<(PublicKey, u64)> {
-    Some((PublicKey::from_bytes(key.get(..32)?).ok()?, u64::from_be_bytes(array(key, 32)?)))
+fn entry_of(key: &[u8]) -> Option<(PublicKey, u64, Digest)> {
+    let (log, digest) = (PublicKey::from_bytes(key.get(..32)?).ok()?, Digest::try_from(key.get(40..)?).ok()?);
+    Some((log, u64::from_be_bytes(array(key, 32)?), digest))
 }

@@ -1,5 +1,5 @@
 //! How the store keeps forks, and sets aside entries that are not on the branch of their log's cut: they go from every table and
-//! stay in the segments; where their bodies are remains known, so that their author can publish them again.
+//! stay in the segments; where they are remains known, so that their author can publish them again or have them erased.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use proto::digest::Digest;
 use proto::fork::Fork;
 use proto::key::PublicKey;
 use proto::rewind::Rewind;
-use proto::schema;
+use proto::schema::{self, Kind};
 use proto::tree;
 
 use super::Store;
 use crate::engine::Batch;
 use crate::rows::{
-    Arrivals, LEAF_BYTES, LEAVES_PER_ROW, LogHead, StoreError, erased_key, leaf_key, leaves_key, node_key, stands,
-    table,
+    Arrivals, LEAF_BYTES, LEAVES_PER_ROW, LogHead, StoreError, address_key, entry_key, leaf_key, leaves_key, node_key,
+    stands, table,
 };
 use crate::segments::Location;
 
@@ -60,19 +60,23 @@ impl Store {
         for index in at..held {
             let kept = self.reader.entry(number, index)?.ok_or(StoreError::Damaged(table::LEAVES))?;
             body_bytes -= u64::from(kept.entry.body_size());
-            let erased = self.reader.erased(&log, index)?;
+            let digest = kept.entry.digest();
+            let erased = self.reader.erased(&log, index, &digest)?;
             let slug = kept.body.as_deref().and_then(body::publication).map(|(publication, _)| publication.slug);
             let slug = slug.or_else(|| Some(erased.as_ref()?.record.erasure.work.as_ref()?.slug.clone()));
             names.extend(slug.map(|slug| format!("{}/{slug}", head.open.member)));
             let leaf = self.reader.leaf(number, index)?;
-            if let Some((leaf, body)) = leaf.and_then(|leaf| Some((leaf, leaf.body?))) {
-                let key = [erased_key(&log, index).as_slice(), kept.entry.digest().as_bytes()].concat();
-                batch.put(table::ASIDE, &key, &[leaf.entry.to_bytes(), body.to_bytes()].concat());
-                aside += 1;
-            }
+            let leaf = leaf.ok_or(StoreError::Damaged(table::LEAVES))?;
+            batch.put(table::ASIDE, &entry_key(&log, index, &digest), &leaf.to_bytes());
+            aside += 1;
             if erased.is_some() {
-                batch.remove(table::ERASED, &erased_key(&log, index));
+                // Its record still tells that it is gone; counted is what is held.
                 self.counts.erased = self.counts.erased.saturating_sub(1);
+            }
+            if kept.entry.kind() == Kind::Address as u32
+                && let Some(address) = kept.body.and_then(|body| schema::Address::decode(body.as_slice()).ok())
+            {
+                batch.remove(table::ADDRESSES, &address_key(number, &address.peer, index));
             }
             batch.remove(table::WANTS, &leaf_key(number, index));
             batch.remove(table::ERASING, &leaf_key(number, index));
@@ -91,9 +95,6 @@ impl Store {
             None => {
                 batch.remove(table::LOGS, log.as_bytes());
                 batch.remove(table::HEADS, &number.to_be_bytes());
-                for (key, _) in self.reader.engine.scan_prefix(table::ADDRESSES, &number.to_be_bytes(), usize::MAX)? {
-                    batch.remove(table::ADDRESSES, &key);
-                }
                 self.heads.remove(&log);
             }
         }
@@ -108,6 +109,7 @@ impl Store {
         let stood = stands(&rows);
         let (gone, rest): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.log == log && row.index >= at);
         gone.iter().for_each(|row| batch.remove(table::WORKS, &row.key(name)));
+        self.keep_place(batch, name, &gone)?;
         match (stood, stands(&rest)) {
             (true, false) => self.counts.documents = self.counts.documents.saturating_sub(1),
             (false, true) => self.counts.documents += 1,

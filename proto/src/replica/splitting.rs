@@ -85,8 +85,8 @@ impl Replica {
 
     // -------------------------------------------------------------------------------------------- searching
 
-    /// Begins the next search: for a root that is not ours at our size, for a run that does not follow ours, and for the branch of
-    /// a cut that ours is not on.
+    /// Begins the next search: for a root that is not ours at our size, for a run that does not follow ours, for the branch of a cut
+    /// that ours is not on, and where nothing of ours counts any more and the peer has something that does.
     pub(super) fn ask_split(&self, session: &mut Session, effects: &mut Vec<Effect>) -> bool {
         let Some(theirs) = &session.theirs else { return false };
         let parts = |(key, log): (&PublicKey, &Log)| {
@@ -94,7 +94,7 @@ impl Replica {
             let own = self.row(key);
             let is_other = own.size == row.size && own.root != row.root;
             let is_off = self.cut_at(key, row).is_some() && own.size < row.size && log.size() >= row.size;
-            let is_parted = is_other || is_off || session.parted.contains(key);
+            let is_parted = is_other || is_off || self.is_refused(key, log) || session.parted.contains(key);
             (is_parted && !session.searched.contains(key)).then_some((*key, row.size.min(log.size())))
         };
         let Some((log, within)) = self.logs.iter().find_map(parts) else { return false };
@@ -235,6 +235,10 @@ impl Replica {
             Step::Alike if self.logs.get(&search.log).is_none_or(|log| log.size() < search.within) => {
                 return Ok(self.ask_runs(session, effects));
             }
+            // The peer lacks a record by which neither counts.
+            Step::Alike if self.logs.get(&search.log).is_some_and(|log| self.is_refused(&search.log, log)) => {
+                return Ok(self.ask_runs(session, effects));
+            }
             Step::Alike => {
                 return self.on_unshown(session, format!("claimed another root of log {} and showed none", search.log));
             }
@@ -311,10 +315,15 @@ impl Replica {
     pub(super) fn cut_at(&self, key: &PublicKey, row: &Row) -> Option<Digest> {
         let stands = |cut: &&Cut| row.size == cut.size && row.root == cut.root;
         let log = self.logs.get(key)?;
-        match log.open() {
-            Some(_) => self.cut_of(key, log).filter(|cut| stands(&cut)).map(|cut| cut.root),
-            None => self.standing.cuts(key).find(stands).map(|cut| cut.root),
+        if log.open().is_none() || self.is_refused(key, log) {
+            return self.standing.cuts(key).find(stands).map(|cut| cut.root);
         }
+        self.cut_of(key, log).filter(|cut| stands(&cut)).map(|cut| cut.root)
+    }
+
+    /// Whether entry 0 of what is held agrees with no record (any more). It must not keep out a log of the same key that does.
+    fn is_refused(&self, key: &PublicKey, log: &Log) -> bool {
+        log.open().is_some_and(|open| matches!(self.standing.admission(key, open), Admission::Refused))
     }
 
     /// Whether a cut has settled a fork of the log.

@@ -14,6 +14,7 @@ use comity::markdown;
 use comity::name::Name;
 use comity::proof_file;
 use comity::segments::{Cursor, PAYLOAD_BYTES_MAX, Replayed, SegmentError, SegmentReader, Segments};
+use comity::snippet;
 use comity::text;
 use proto::charter::Charter;
 use proto::digest::Digest;
@@ -226,7 +227,7 @@ pub fn html(bytes: &[u8]) {
             Node::Comment(_) | Node::ProcessingInstruction(_) | Node::Doctype(_) => panic!("{shown}"),
         }
     }
-    let snippet = text::snippet(&text, "en", &["a".to_owned(), "en:law".to_owned()]);
+    let snippet = snippet::snippet(&text, "en", &["a".to_owned(), "en:law".to_owned()]);
     for node in Html::parse_fragment(&snippet).tree.values() {
         if let Node::Element(element) = node {
             assert!(
@@ -256,8 +257,8 @@ pub fn query(bytes: &[u8]) {
     for string in [typed.as_ref(), &format!("q={percent}"), &format!("q=act&topic={percent}&limit=3")] {
         let Ok(uri) = format!("/v1/search?{string}").parse::<Uri>() else { continue };
         let Ok(Query(params)) = Query::<SearchParams>::try_from_uri(&uri) else { continue };
-        let (limit, offset) = (params.limit.unwrap_or(20), params.offset.unwrap_or(0));
-        let found = INDEX.0.search(&params.q, &params.filters(), limit, offset).expect("every query has an answer");
+        let (question, _) = params.question();
+        let (found, limit) = (INDEX.0.search(&question).expect("every query has an answer"), question.limit);
         assert!(found.total <= DOCUMENTS && found.works.len() <= limit.clamp(1, LIMIT_MAX));
         assert!(found.works.len() as u64 <= found.total);
         assert!(found.counts.values().flat_map(|values| values.values()).all(|count| *count <= found.total));
@@ -287,7 +288,7 @@ static INDEX: LazyLock<(Searcher, tempfile::TempDir, std::sync::Mutex<Index>)> =
             title: title.to_owned(),
             text: format!("{title} and an act of children's data, 2026"),
             language: language.to_owned(),
-            topics: vec!["children".to_owned()],
+            values: vec![("topic", "children".to_owned()), ("language", language.to_owned())],
             ..Card::default()
         };
         index.put(&card).expect("a card");

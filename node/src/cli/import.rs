@@ -1,0 +1,183 @@
+//! Importing what others have already, through the running node: a batch is one request and one signature.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::read::answered;
+use super::{CliError, Data};
+use crate::client::Client;
+use crate::front_matter::FrontMatter;
+use crate::import::batch::Batch;
+use crate::import::candidate::{Candidate, Maker};
+use crate::import::content::Held;
+use crate::import::mapping_file;
+use crate::import::report::{Counts, ImportReply, Outcome, Verdict};
+use crate::import::routes::{AskedWork, AskedWorks, HeldWorks};
+use crate::import::source::Source;
+
+/// Batches that are read ahead while one is being published: one, so that neither side waits, and no more, for their memory.
+const BATCHES_AHEAD: usize = 1;
+
+/// `comity import`
+#[derive(Debug, Args)]
+pub struct Import {
+    #[command(flatten)]
+    data: Data,
+    /// A folder of Markdown files, a CSV file, or JSON Lines as `comity export` writes them
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// How a table's columns become fields; `examples/mappings` has some
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
+    /// For a script: one object a line for each record, and their counts at the end
+    #[arg(long)]
+    json: bool,
+}
+
+impl Import {
+    /// Imports.
+    pub fn run(self) -> Result<(), CliError> {
+        let folder = self.data.folder()?;
+        folder.charter().map_err(CliError::failed)?;
+        let member = folder.config().map_err(CliError::failed)?.member;
+        let member = member.ok_or_else(|| CliError::failed(crate::keeper::PublishError::NoDesk))?.code;
+        let mapping = self.mapping.as_deref().map(mapping_file::read).transpose().map_err(CliError::wrong)?;
+        let source = Source::open(&self.path, mapping.as_ref()).map_err(CliError::wrong)?;
+        let client = Client::find(&folder).ok_or_else(|| {
+            CliError::failed("an import goes through the running node; start it with `comity run`, then import")
+        })?;
+        source.notes().iter().for_each(|note| eprintln!("note: {note}"));
+        let bar = bar(&source);
+        let mut maker = Maker::new(&member, mapping, self.path.parent());
+        let progress = source.progress();
+        let (sender, batches) = mpsc::sync_channel(BATCHES_AHEAD);
+        let reader = std::thread::spawn(move || {
+            let mut batch = Batch::default();
+            for (place, raw) in source {
+                batch.add(maker.make(place, raw));
+                if batch.is_full() && sender.send(std::mem::take(&mut batch)).is_err() {
+                    return; // nobody publishes any more
+                }
+            }
+            let _ = sender.send(batch);
+        });
+        let mut counts = Counts::default();
+        for batch in batches {
+            let taken = take(&client, &member, batch.candidates()).map_err(|error| match error {
+                CliError::Failed(words) | CliError::Wrong(words) => CliError::Failed(format!(
+                    "{words}\nimported {} until then; the same command again goes on from there",
+                    counts.imported
+                )),
+            })?;
+            let mut told = String::new();
+            for outcome in batch.settled(taken) {
+                counts.add(&outcome);
+                told.push_str(&self.told(&outcome)?);
+            }
+            bar.suspend(|| print!("{told}"));
+            bar.set_position(progress.load(Ordering::Relaxed));
+        }
+        bar.finish_and_clear();
+        if reader.join().is_err() {
+            return Err(CliError::failed(
+                "the file was not read to its end; the same command again goes on from there",
+            ));
+        }
+        self.end(counts)
+    }
+
+    /// One line of the report.
+    fn told(&self, outcome: &Outcome) -> Result<String, CliError> {
+        if self.json {
+            return Ok(serde_json::to_string(outcome).map_err(CliError::failed)? + "\n");
+        }
+        let Outcome { file, line, verdict, work, why, .. } = outcome;
+        let verdict = match verdict {
+            Verdict::Imported => "imported",
+            Verdict::Unchanged => "unchanged",
+            Verdict::Skipped => "skipped",
+        };
+        let place = if *line == 0 { file.clone() } else { format!("{file}:{line}") };
+        let work = if work.is_empty() { String::new() } else { format!(" {work}") };
+        let why = if why.is_empty() { String::new() } else { format!(": {}", why.join("; ")) };
+        Ok(format!("{place}: {verdict}{work}{why}\n"))
+    }
+
+    fn end(&self, counts: Counts) -> Result<(), CliError> {
+        let Counts { imported, unchanged, skipped, wrong } = counts;
+        if self.json {
+            println!("{}", serde_json::to_string(&counts).map_err(CliError::failed)?);
+        }
+        eprintln!("{imported} imported, {unchanged} unchanged, {skipped} skipped");
+        match wrong {
+            0 => Ok(()),
+            1 => Err(CliError::wrong(
+                "something is wrong with 1 record; mend it, and import again: the rest is unchanged",
+            )),
+            _ => Err(CliError::wrong(format!(
+                "something is wrong with {wrong} records; mend them, and import again: the rest is unchanged"
+            ))),
+        }
+    }
+}
+
+/// What becomes of the candidates of a batch: one question for what is there already, one push for the rest.
+fn take(client: &Client, member: &str, candidates: &[Candidate]) -> Result<Vec<Outcome>, CliError> {
+    if candidates.is_empty() {
+        return Ok(Vec::new());
+    }
+    let asked =
+        |one: &Candidate| AskedWork { slug: one.document.publication.slug.clone(), content: one.content.to_string() };
+    let works = AskedWorks { works: candidates.iter().map(asked).collect() };
+    let held = client.post::<HeldWorks>("/v1/import/held", &works).map_err(answered)?;
+    let held = held.map(|held| held.held).unwrap_or_default();
+    let mut lines = String::new();
+    for (one, held) in candidates.iter().zip(&held) {
+        if *held == Held::Other {
+            lines.push_str(&line(one)?);
+            lines.push('\n');
+        }
+    }
+    let pushed = match lines.is_empty() {
+        true => None,
+        false => client.post_lines::<ImportReply>("/v1/import", lines).map_err(answered)?,
+    };
+    let mut pushed = pushed.map(|reply| reply.records).unwrap_or_default().into_iter();
+    let outcome = |(one, held): (&Candidate, &Held)| {
+        one.settled(member, held).or_else(|| {
+            let done = pushed.next()?;
+            let mut outcome = one.outcome(done.verdict, done.work);
+            outcome.why.extend(done.why);
+            outcome.wrong = done.wrong;
+            Some(outcome)
+        })
+    };
+    Ok(candidates.iter().zip(&held).filter_map(outcome).collect())
+}
+
+/// A candidate as an export would write it.
+fn line(one: &Candidate) -> Result<String, CliError> {
+    let front = FrontMatter::of(one.document.kind as u32, &one.document.publication);
+    let mut record = serde_json::to_value(front).map_err(CliError::failed)?;
+    if let Some(record) = record.as_object_mut() {
+        record.insert("text".to_owned(), json!(one.document.publication.text));
+    }
+    Ok(record.to_string())
+}
+
+fn bar(source: &Source) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(source.total());
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {percent} % imported, {eta} left") {
+        bar.set_style(style);
+    }
+    bar
+}
