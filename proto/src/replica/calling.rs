@@ -215,8 +215,9 @@ impl Replica {
             Err(RunError::Gap { held, .. }) => session.end(&key, held),
             // True or false by records that the peer may have and we may not.
             Err(error @ (RunError::Open | RunError::OffCut(_))) => session.refuse(&key, &error.to_string()),
-            // Another branch than ours, or none: the search tells.
-            Err(error @ RunError::NotJoined(_)) if held > 0 && !session.searched.contains(&key) => {
+            // Another branch than ours, or none: the search tells. One that was searched for before is proven, and goes on to be
+            // what the peer holds, though a cut that came meanwhile has us ask for it.
+            Err(error @ RunError::NotJoined(_)) if held > 0 && !self.is_searched(session, &key, held) => {
                 session.refuse(&key, &error.to_string());
                 session.parted.insert(key);
             }
@@ -231,6 +232,12 @@ impl Replica {
             }
         }
         Ok(if session.wants.is_empty() { self.ask_runs(session, effects) } else { Next::Await })
+    }
+
+    /// Whether this session searched for where the peer's log parts from the `held` entries here, and no fork explains that it does.
+    fn is_searched(&self, session: &Session, key: &PublicKey, held: u64) -> bool {
+        let is_forked = self.standing.forks().get(key).is_some_and(|fork| fork.at() < held);
+        session.searched.contains(key) && !is_forked
     }
 
     /// The peer does not show what it claimed. It may just have set aside a branch, for a cut that it learned of since, or another

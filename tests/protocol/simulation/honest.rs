@@ -189,6 +189,6 @@ impl Storm {
         };
         let hashes: Vec<Digest> = kept.leaves.iter().take(size as usize).map(|leaf| leaf.entry.digest()).collect();
         let path = tree::consistency(&Forest::over(&hashes), fork.at(), size);
-        cut.clone().joined(fork.at(), path.unwrap_or_default())
+        cut.joined(fork.at(), path.unwrap_or_default())
     }
 }

@@ -27,6 +27,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use self::storm::Storm;
 
 const SEEDS: u64 = 300;
+/// Stories that once ended badly, told every time.
+const RETOLD: [u64; 1] = [21_190];
 /// What stories are about: `judge` lists it.
 const SUBJECTS: usize = 9;
 /// Stories between two lines that say how far it is.
@@ -39,6 +41,7 @@ fn all_replicas_agree_after_every_story() {
         println!("{:?}", Storm::new(seed).tell());
         return;
     }
+    RETOLD.iter().for_each(|seed| drop(Storm::new(*seed).tell()));
     let seeds = number("COMITY_SEEDS").unwrap_or(SEEDS);
     let (next, about) = (AtomicU64::new(0), Mutex::new(BTreeMap::<&str, u64>::new()));
     let tell = || {
