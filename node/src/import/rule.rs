@@ -156,7 +156,7 @@ impl Rule {
         let was_empty = found.is_empty();
         let mut values = Vec::new();
         for value in found {
-            for value in self.worked(field, value, beside, told) {
+            for value in self.worked(field, &value, beside, told) {
                 // An id is made of all its parts, alike or not.
                 if matches!(self.from, From::Every(_)) || !values.contains(&value) {
                     values.push(value);
@@ -220,11 +220,11 @@ impl Rule {
     }
 
     /// What is done to one value.
-    fn worked(&self, field: &str, value: Cow<'_, str>, beside: &Beside<'_>, told: &mut Told) -> Vec<String> {
+    fn worked(&self, field: &str, value: &str, beside: &Beside<'_>, told: &mut Told) -> Vec<String> {
         let is_raw = matches!(self.from, From::Column(_) | From::Value(_) | From::File { .. });
         let parts: Vec<&str> = match &self.split {
             Some(split) => value.split(split.as_str()).collect(),
-            None => vec![value.as_ref()],
+            None => vec![value],
         };
         let mut worked = Vec::new();
         for part in parts {
