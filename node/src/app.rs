@@ -319,9 +319,10 @@ impl IntoResponse for Problem {
 impl From<LibraryError> for Problem {
     fn from(error: LibraryError) -> Problem {
         match error {
-            LibraryError::NotFound(_) | LibraryError::NoBody(_) => {
-                Problem(StatusCode::NOT_FOUND, vec![error.to_string()])
-            }
+            LibraryError::NotFound(_)
+            | LibraryError::NoBody(_)
+            | LibraryError::NoThread(_)
+            | LibraryError::OnlyVersion(_) => Problem(StatusCode::NOT_FOUND, vec![error.to_string()]),
             LibraryError::Erased { .. } | LibraryError::Withdrawn { .. } => {
                 Problem(StatusCode::GONE, vec![error.to_string()])
             }
@@ -338,7 +339,10 @@ impl From<PublishError> for Problem {
             PublishError::Recovering(_) | PublishError::Contested(_) | PublishError::Asking(_) => StatusCode::CONFLICT,
             PublishError::NoWork(_) | PublishError::NotHeld(_) => StatusCode::NOT_FOUND,
             PublishError::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
-            PublishError::Twice(_) | PublishError::TooLong { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            PublishError::Twice(_)
+            | PublishError::TooLong { .. }
+            | PublishError::Citing { .. }
+            | PublishError::Status { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             PublishError::Write(_) => StatusCode::CONFLICT,
             PublishError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 what was asked about is wrong (a document, a proof, the audit) or not there; 2 the command line is
 //! wrong; 3 it could not be done (folder, disk, port, network).
 
+mod author;
 mod backup;
 mod charter;
 mod check;
@@ -18,6 +19,7 @@ mod read;
 mod recover;
 mod run;
 mod setup;
+mod threads;
 mod write;
 
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -78,10 +80,20 @@ enum Command {
     Invite(invite::Invite),
     /// Run the node
     Run(run::Run),
+    /// Write a document to be filled in, with every key of its kind explained
+    New(author::New),
+    /// Say what is wrong with documents, by line, and what is advisable; nothing is published
+    Check(author::Check),
     /// Publish Markdown files with front matter, to everyone and for good
     Publish(write::Publish),
     /// Import a folder of Markdown, a table through a mapping, or another node's export; a second time nothing is changed
     Import(import::Import),
+    /// Ask other parliaments: publish a request from a file or from options
+    Request(Box<threads::Request>),
+    /// Answer a request of another parliament
+    Reply(Box<threads::Reply>),
+    /// Show a request with its replies and what the asker makes of them
+    Thread(threads::Show),
     /// Take back a work of this member, with a reason
     Withdraw(write::Withdraw),
     /// Erase the text of a work from this node alone; entries and proofs stay
@@ -96,6 +108,8 @@ enum Command {
     Show(read::Show),
     /// List all versions of a work
     History(read::Show),
+    /// Show what changed between two versions of a work
+    Diff(threads::Diff),
     /// Write a file that proves who published a document
     Proof(check::Proof),
     /// Verify such a file with the charter alone
@@ -173,14 +187,20 @@ pub fn main() -> ExitCode {
         Command::Join(join) => join.run(),
         Command::Invite(invite) => invite.run(),
         Command::Run(run) => run.run(),
+        Command::New(new) => new.run(),
+        Command::Check(check) => check.run(),
         Command::Publish(publish) => publish.run(),
         Command::Import(import) => import.run(),
+        Command::Request(request) => request.run(),
+        Command::Reply(reply) => reply.run(),
+        Command::Thread(show) => show.run(),
         Command::Withdraw(withdraw) => withdraw.run(),
         Command::Erase(erase) => erase.run(),
         Command::Search(search) => search.run(),
         Command::Compare(compare) => compare.run(),
         Command::Show(show) => show.show(),
         Command::History(show) => show.history(),
+        Command::Diff(diff) => diff.run(),
         Command::Proof(proof) => proof.run(),
         Command::Verify(verify) => verify.run(),
         Command::Explain(explain) => explain.run(),

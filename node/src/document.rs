@@ -3,14 +3,20 @@
 //! What is missing is advice; what is wrong is an error. These rules hold for publishing only: what others signed is taken as
 //! it is.
 
+mod check;
+
 use std::fmt;
 
 use prost::Message;
 use proto::limits;
 use proto::schema::{Kind, Publication};
 
+use crate::forms::{Form, Need};
 use crate::front_matter::FrontMatter;
 use crate::vocabulary as words;
+
+use check::Check;
+pub use check::is_slug;
 
 /// Bytes kept free in a body for salt, version and what it supersedes.
 const BODY_RESERVE: usize = 4 * 1024;
@@ -46,64 +52,6 @@ impl fmt::Display for DocumentError {
     }
 }
 
-/// Keys of every kind.
-const COMMON: &[&str] = &[
-    "kind",
-    "language",
-    "title",
-    "slug",
-    "jurisdiction",
-    "topics",
-    "keywords",
-    "licence",
-    "valid_as_of",
-    "sources",
-    "identifiers",
-    "relations",
-    "assistance",
-];
-/// Keys of a law summary.
-const LAW: &[&str] = &[
-    "official_title",
-    "short_title",
-    "instrument_type",
-    "legal_status",
-    "bindingness",
-    "authority",
-    "stage_history",
-    "dates",
-    "summary_short",
-    "key_provisions",
-    "obligations",
-    "definition_ai",
-    "risk_approach",
-    "applies_to",
-    "enforcement",
-    "redress",
-    "gender_impact",
-];
-/// Keys of a good practice.
-const PRACTICE: &[&str] = &[
-    "practice_type",
-    "objective",
-    "actors",
-    "prerequisites",
-    "scenario",
-    "expected_results",
-    "challenges",
-    "data_requirements",
-    "integrations",
-    "success_metrics",
-    "parliamentary_function",
-    "maturity",
-    "results_observed",
-    "lessons",
-    "what_failed",
-    "risk_level",
-    "safeguards",
-    "contact_role",
-];
-
 /// Reads a file. The strings are advice.
 pub fn read(file: &str, bytes: &[u8]) -> Result<(Document, Vec<String>), Vec<DocumentError>> {
     let one = |line: Option<usize>, what: String| vec![DocumentError { file: file.to_owned(), line, what }];
@@ -120,10 +68,10 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<(Document, Vec<String>), Vec<Doc
                 .to_owned(),
         )
     })?;
-    let mut check = Check { file, yaml, errors: Vec::new() };
+    let mut check = Check::new(file, yaml);
     check.keys();
-    if !check.errors.is_empty() {
-        return Err(check.errors);
+    if check.has_errors() {
+        return Err(check.into_errors());
     }
     let mut front: FrontMatter = serde_saphyr::from_str(yaml).map_err(|error| {
         // The first line of the file is the fence above the YAML.
@@ -138,7 +86,7 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<(Document, Vec<String>), Vec<Doc
 
 /// Checks what did not come as a file, say a row of a table: the same rules, told without lines.
 pub fn check(front: FrontMatter, text: &str) -> Result<Document, Vec<String>> {
-    let judged = judge(Check { file: "", yaml: "", errors: Vec::new() }, front, text);
+    let judged = judge(Check::new("", ""), front, text);
     judged.map(|(document, _)| document).map_err(|errors| errors.into_iter().map(|error| error.what).collect())
 }
 
@@ -161,13 +109,18 @@ fn judge(
             format!("is {bytes} bytes long as a body; {max} are allowed. Shorten the text, or publish it in parts"),
         );
     }
-    if check.errors.is_empty() { Ok((Document { kind, publication }, advice(&front))) } else { Err(check.errors) }
+    if check.has_errors() { Err(check.into_errors()) } else { Ok((Document { kind, publication }, advice(&front))) }
 }
 
 /// Writes a document as a file.
 pub fn write(kind: u32, publication: &Publication) -> String {
-    let yaml = serde_saphyr::to_string(&FrontMatter::of(kind, publication)).unwrap_or_default();
-    format!("---\n{}\n---\n{}", yaml.trim_end(), publication.text)
+    file(&FrontMatter::of(kind, publication), &publication.text)
+}
+
+/// Front matter and text as a file.
+pub fn file(front: &FrontMatter, text: &str) -> String {
+    let yaml = serde_saphyr::to_string(front).unwrap_or_default();
+    format!("---\n{}\n---\n{text}", yaml.trim_end())
 }
 
 /// Front matter and text.
@@ -186,268 +139,32 @@ fn plain(error: &str) -> String {
     format!("{}; correct the front matter", first.trim().trim_start_matches("error: "))
 }
 
-/// Collects everything that is wrong, so that a person mends a file once.
-struct Check<'a> {
-    file: &'a str,
-    yaml: &'a str,
-    errors: Vec<DocumentError>,
-}
-
-impl Check<'_> {
-    fn error(&mut self, line: Option<usize>, what: String) {
-        self.errors.push(DocumentError { file: self.file.to_owned(), line, what });
-    }
-
-    /// The line in the file of a top-level key, or of a value below it.
-    fn line(&self, key: &str, value: &str) -> Option<usize> {
-        let lines = || self.yaml.lines().enumerate();
-        let (start, _) = lines().find(|(_, line)| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')))?;
-        let below = lines().skip(start).find(|(_, line)| !value.is_empty() && line.contains(value));
-        Some(below.map_or(start, |(line, _)| line) + 2)
-    }
-
-    /// Unknown keys, and keys of another kind, before anything else is believed.
-    fn keys(&mut self) {
-        let kind = self.yaml.lines().find_map(|line| line.strip_prefix("kind:")).map(str::trim).unwrap_or_default();
-        let kind = kind.trim_matches(['"', '\'']).to_owned();
-        for (index, line) in self.yaml.lines().enumerate() {
-            let key = line.split(':').next().unwrap_or_default();
-            let is_key = line.contains(':')
-                && !key.is_empty()
-                && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-            if !is_key {
-                continue;
-            }
-            let line = Some(index + 2);
-            let (law, practice) = (LAW.contains(&key), PRACTICE.contains(&key));
-            if law && kind == "good-practice" {
-                self.error(line, format!("the key `{key}` belongs to a law-summary; leave it out, or change the kind"));
-            } else if practice && kind == "law-summary" {
-                self.error(
-                    line,
-                    format!("the key `{key}` belongs to a good-practice; leave it out, or change the kind"),
-                );
-            } else if !law && !practice && !COMMON.contains(&key) {
-                let all = COMMON.iter().chain(LAW).chain(PRACTICE).copied();
-                let meant = words::closest(key, all).map_or_else(String::new, |key| format!("; did you mean `{key}`?"));
-                self.error(line, format!("unknown key `{key}`{meant}"));
-            }
-        }
-    }
-
-    fn front(&mut self, front: &FrontMatter) {
-        let writable = ["law-summary", "good-practice"];
-        self.word("kind", &front.kind, writable);
-        for (key, value) in [("kind", &front.kind), ("language", &front.language), ("title", &front.title)] {
-            if value.is_empty() {
-                self.error(Some(1), format!("the key `{key}` is required; add it to the front matter"));
-            }
-        }
-        self.language("language", &front.language);
-        if front.title.chars().count() > limits::TITLE_CHARS_MAX || front.title.contains('\n') {
-            let what = format!("the title is one line of at most {} characters", limits::TITLE_CHARS_MAX);
-            self.error(self.line("title", ""), what);
-        }
-        if !is_slug(&front.slug) {
-            let what = format!(
-                "`{}` cannot be a slug; give `slug:` 1 to {} of a-z, 0-9 and -",
-                front.slug,
-                limits::SLUG_CHARS_MAX
-            );
-            self.error(self.line("slug", "").or(Some(1)), what);
-        }
-        if !front.jurisdiction.is_empty() && !is_jurisdiction(&front.jurisdiction) {
-            let what = format!("`{}` is no jurisdiction; write KR, US-CO, EU, COE or UN", front.jurisdiction);
-            self.error(self.line("jurisdiction", ""), what);
-        }
-        let topics: Vec<&str> = words::TOPICS.iter().map(|(slug, _)| *slug).collect();
-        self.all_words("topics", &front.topics, &topics);
-        self.date("valid_as_of", &front.valid_as_of);
-        for source in &front.sources {
-            self.url("sources", &source.url);
-            self.language("sources", &source.language);
-            self.date("sources", &source.retrieved);
-        }
-        for id in &front.identifiers {
-            self.word("identifiers", &id.scheme, words::SCHEMES.iter().copied());
-        }
-        for to in &front.relations {
-            self.word("relations", &to.rel, words::RELATIONS.iter().copied());
-        }
-        let fields = COMMON.iter().chain(LAW).chain(PRACTICE).chain(&["text", "all"]).copied();
-        for (field, level) in &front.assistance {
-            self.word("assistance", field, fields.clone());
-            self.word("assistance", level, words::ASSISTANCE.iter().copied());
-        }
-        self.law(front);
-        for (key, value, list) in [
-            ("practice_type", &front.practice_type, words::PRACTICE_TYPES),
-            ("parliamentary_function", &front.parliamentary_function, words::FUNCTIONS),
-            ("maturity", &front.maturity, words::MATURITIES),
-            ("risk_level", &front.risk_level, words::RISK_LEVELS),
-        ] {
-            self.word(key, value, list.iter().copied());
-        }
-        self.lists(front);
-    }
-
-    fn law(&mut self, front: &FrontMatter) {
-        let statuses = words::LEGAL_STATUSES.iter().map(|(slug, _)| *slug);
-        self.word("legal_status", &front.legal_status, statuses.clone());
-        for (key, value, list) in [
-            ("instrument_type", &front.instrument_type, words::INSTRUMENT_TYPES),
-            ("bindingness", &front.bindingness, words::BINDINGNESS),
-            ("risk_approach", &front.risk_approach, words::RISK_APPROACHES),
-        ] {
-            self.word(key, value, list.iter().copied());
-        }
-        self.all_words("applies_to", &front.applies_to, words::APPLIES_TO);
-        for stage in &front.stage_history {
-            self.word("stage_history", &stage.status, statuses.clone());
-            self.date("stage_history", &stage.date);
-        }
-        for item in &front.obligations {
-            self.date("obligations", &item.by);
-        }
-        if let Some(dates) = &front.dates {
-            let all = [
-                &dates.introduced,
-                &dates.adopted,
-                &dates.assented,
-                &dates.published,
-                &dates.in_force,
-                &dates.applies,
-                &dates.repealed,
-            ];
-            for date in all {
-                self.date("dates", date);
-            }
-        }
-    }
-
-    fn lists(&mut self, front: &FrontMatter) {
-        for (key, items) in [
-            ("topics", front.topics.len()),
-            ("keywords", front.keywords.len()),
-            ("sources", front.sources.len()),
-            ("identifiers", front.identifiers.len()),
-            ("relations", front.relations.len()),
-            ("stage_history", front.stage_history.len()),
-            ("key_provisions", front.key_provisions.len()),
-            ("obligations", front.obligations.len()),
-            ("actors", front.actors.len()),
-            ("scenario", front.scenario.len()),
-        ] {
-            if items > limits::LIST_ITEMS_MAX {
-                self.error(
-                    self.line(key, ""),
-                    format!("`{key}` has {items} items; {} are allowed", limits::LIST_ITEMS_MAX),
-                );
-            }
-        }
-    }
-
-    fn word<'a>(&mut self, key: &str, value: &str, list: impl IntoIterator<Item = &'a str>) {
-        let list: Vec<&str> = list.into_iter().collect();
-        if value.is_empty() || list.contains(&value) {
-            return;
-        }
-        let meant = match words::closest(value, list.iter().copied()) {
-            Some(word) => format!("; did you mean `{word}`?"),
-            None if list.len() <= 24 => format!("; use one of {}", list.join(", ")),
-            None => String::new(),
-        };
-        self.error(self.line(key, value), format!("`{value}` is not a word for `{key}`{meant}"));
-    }
-
-    fn all_words(&mut self, key: &str, values: &[String], list: &[&str]) {
-        for value in values {
-            self.word(key, value, list.iter().copied());
-        }
-    }
-
-    fn language(&mut self, key: &str, tag: &str) {
-        if !tag.is_empty() && oxilangtag::LanguageTag::parse(tag).is_err() {
-            self.error(
-                self.line(key, tag),
-                format!("`{tag}` is no language tag; write it like en, pt-BR or zh-Hans (BCP 47)"),
-            );
-        }
-    }
-
-    fn url(&mut self, key: &str, url: &str) {
-        let sound = url.starts_with("https://") || url.starts_with("http://");
-        if !url.is_empty() && (!sound || url.chars().any(char::is_whitespace)) {
-            self.error(self.line(key, url), format!("`{url}` is not an http or https address"));
-        }
-    }
-
-    fn date(&mut self, key: &str, date: &str) {
-        if !date.is_empty() && !is_partial_date(date) {
-            self.error(self.line(key, date), format!("`{date}` is no date; write 2026, 2026-11 or 2026-11-23"));
-        }
-    }
-}
-
-/// Whether a text is 1 to [`limits::SLUG_CHARS_MAX`] of a-z, 0-9 and -.
-pub fn is_slug(text: &str) -> bool {
-    let letters = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    (1..=limits::SLUG_CHARS_MAX).contains(&text.len()) && letters
-}
-
-fn is_jurisdiction(text: &str) -> bool {
-    let upper = |part: &str| part.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-    match text.split_once('-') {
-        None => matches!(text, "COE" | "ASEAN") || (text.len() == 2 && upper(text)),
-        Some((country, part)) => country.len() == 2 && (1..=3).contains(&part.len()) && upper(country) && upper(part),
-    }
-}
-
-/// `2026`, `2026-11` or `2026-11-23`, and a day that exists.
-fn is_partial_date(text: &str) -> bool {
-    let digits = |part: &str, len: usize| part.len() == len && part.bytes().all(|byte| byte.is_ascii_digit());
-    let parts: Vec<&str> = text.split('-').collect();
-    match parts.as_slice() {
-        [year] => digits(year, 4),
-        [year, month] => digits(year, 4) && digits(month, 2) && ("01"..="12").contains(month),
-        [_, _, _] => text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok(),
-        _ => false,
-    }
-}
-
 /// What would make the document more useful.
 fn advice(front: &FrontMatter) -> Vec<String> {
-    let mut advice = Vec::new();
+    let Some(form) = Form::of(&front.kind) else { return Vec::new() };
+    let written = front.keys();
+    let missing = form.all().filter(|key| !written.contains_key(key.name));
+    let mut advice: Vec<String> = missing
+        .filter_map(|key| match key.need {
+            Need::Should(why) => Some(format!("it has no `{}`; {why}", key.name)),
+            Need::Must | Need::May => None,
+        })
+        .collect();
     let mut say = |words: &str| advice.push(words.to_owned());
-    if front.sources.is_empty() {
-        say("it names no sources; readers trust what they can look up");
-    } else if !front.sources.iter().any(|source| source.official) && front.kind == "law-summary" {
-        say("it names no official source; mark the gazette or the parliament's page with `official: true`");
-    }
-    if front.valid_as_of.is_empty() {
-        say("it has no `valid_as_of`; readers cannot tell how old it is");
-    }
-    if front.topics.is_empty() {
-        say("it names no topics; people filter by them");
-    }
-    if front.assistance.is_empty() {
-        say("it does not say whether a machine helped to write it; add `assistance: {all: none}` if none did");
-    }
     if front.kind == "law-summary" {
+        if !front.sources.is_empty() && !front.sources.iter().any(|source| source.official) {
+            say("it names no official source; mark the gazette or the parliament's page with `official: true`");
+        }
         if front.jurisdiction.is_empty() {
             say("it names no jurisdiction");
         }
-        if front.legal_status.is_empty() {
-            say("it names no legal status");
-        }
-        let count = front.summary_short.split_whitespace().count();
-        if count == 0 {
-            say("it has no `summary_short`; lists show it");
-        } else if count > SUMMARY_WORDS_MAX {
-            advice.push(format!("its `summary_short` has {count} words; {SUMMARY_WORDS_MAX} are enough"));
-        }
-    } else if front.objective.is_empty() {
-        say("it has no `objective`; lists show it");
+    }
+    if front.about.as_ref().is_some_and(|about| !about.work.contains('@')) {
+        say("its `about` names no version; it will be about the one that is current when it is published");
+    }
+    let count = front.summary_short.split_whitespace().count();
+    if count > SUMMARY_WORDS_MAX {
+        advice.push(format!("its `summary_short` has {count} words; {SUMMARY_WORDS_MAX} are enough"));
     }
     advice
 }
@@ -474,7 +191,7 @@ mod tests {
             "{found}"
         );
         let text = "---\nkind: law-summary\nlanguage: english please\ntitle: T\nmaturity: pilot\n---\n";
-        assert!(errors(text).contains("note.md:5: the key `maturity` belongs to a good-practice"));
+        assert!(errors(text).contains("note.md:5: the key `maturity` belongs to good-practice"));
         let text = "---\nkind: law-summary\nlanguage: x_y\ntitle: T\nvalid_as_of: 2026-02-30\n---\n";
         let found = errors(text);
         assert!(

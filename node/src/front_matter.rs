@@ -1,21 +1,24 @@
 //! The front matter of a document: the YAML that a person writes and the JSON that a script reads, and its way into the
 //! protobuf body that is signed and back.
 //!
-//! One struct holds the keys of every kind; `document.rs` says which belong to which, and checks the words.
+//! One struct holds the keys of every kind; `forms.rs` says which belong to which, and what may be in them.
+
+mod parts;
+mod wire;
 
 use std::collections::BTreeMap;
 
-use proto::schema::{self, Kind};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::vocabulary;
+pub use parts::{Answer, Citation, Dates, Enforcement, Identifier, Obligation, Provision, Relation, Source, Stage};
 
 /// All keys there are. What is empty is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FrontMatter {
-    /// `law-summary` or `good-practice`.
+    /// `law-summary`, `good-practice` ..
     #[serde(skip_serializing_if = "String::is_empty")]
     pub kind: String,
     /// BCP-47, of every text here.
@@ -54,6 +57,9 @@ pub struct FrontMatter {
     /// Field (`text`, `all`) to how far a machine wrote it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub assistance: BTreeMap<String, String>,
+    /// The work it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub about: Option<Citation>,
     /// The instrument's name in full.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub official_title: String,
@@ -105,6 +111,15 @@ pub struct FrontMatter {
     /// What it means for women and men.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub gender_impact: String,
+    /// How it went through parliament.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub parliamentary_process: String,
+    /// Another collection's words for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Where its text is.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub full_text_url: String,
     /// A word of the vocabulary.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub practice_type: String,
@@ -159,295 +174,189 @@ pub struct FrontMatter {
     /// A role, never a person's name.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub contact_role: String,
-}
-
-/// What a document rests on.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-#[allow(missing_docs)]
-pub struct Source {
+    /// About what it costs.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub url: String,
+    pub cost_band: String,
+    /// How much of whose time it takes.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub title: String,
+    pub staff_time: String,
+    /// Who delivers it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub suppliers: Vec<String>,
+    /// Where its code is.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub code_url: String,
+    /// What a request asks.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub question: String,
+    /// Its parts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub questions: Vec<String>,
+    /// Why it is asked.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub background: String,
+    /// A day.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub deadline: String,
+    /// Members' codes; empty: all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub addressed_to: Vec<String>,
+    /// BCP-47.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub languages_accepted: Vec<String>,
+    /// Part by part.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<Answer>,
+    /// There is nothing of the kind here.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub official: bool,
+    pub none_applicable: bool,
+    /// The replies that a synthesis rests on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cites: Vec<Citation>,
+    /// What they come to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<String>,
+    /// A word of the vocabulary.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub language: String,
+    pub audience: String,
+    /// A word of the vocabulary.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub retrieved: String,
-}
-
-/// What others call it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
-pub struct Identifier {
-    pub scheme: String,
-    pub value: String,
-}
-
-/// Another work, and how this one relates to it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
-pub struct Relation {
-    pub rel: String,
-    pub target: String,
-}
-
-/// A status and since when.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-#[allow(missing_docs)]
-pub struct Stage {
-    pub status: String,
+    pub level: String,
+    /// A word of the vocabulary.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub date: String,
+    pub format: String,
+    /// Of a training programme.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hours: Option<u32>,
+    /// What it teaches.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub syllabus: Vec<String>,
+    /// Addresses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub materials: Vec<String>,
+    /// Who gives it.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub note: String,
-}
-
-/// Partial dates of a law.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-#[allow(missing_docs)]
-pub struct Dates {
+    pub provider: String,
+    /// Partial date.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub introduced: String,
+    pub starts: String,
+    /// Partial date.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub adopted: String,
+    pub ends: String,
+    /// A word of the vocabulary.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub assented: String,
+    pub body_type: String,
+    /// In the IPU Parline pattern.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub published: String,
+    pub chamber: String,
+    /// What a body is charged with.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub in_force: String,
+    pub mandate: String,
+    /// Partial date.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub applies: String,
+    pub created: String,
+    /// Partial date.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub repealed: String,
-}
-
-/// What matters, and where it says so.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-#[allow(missing_docs)]
-pub struct Provision {
-    #[serde(rename = "ref", skip_serializing_if = "String::is_empty")]
-    pub reference: String,
-    pub text: String,
-}
-
-/// Who must do what by when.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-#[allow(missing_docs)]
-pub struct Obligation {
+    pub dissolved: String,
+    /// Of a body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members_count: Option<u32>,
+    /// Addresses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reports: Vec<String>,
+    /// Who took part.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stakeholders: Vec<String>,
+    /// Partial date.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub who: String,
-    pub must: String,
+    pub held_on: String,
+    /// What came of it.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub by: String,
-}
-
-/// Who sees to it, and what it can cost.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-#[allow(missing_docs)]
-pub struct Enforcement {
+    pub outcome: String,
+    /// Who held it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub organisers: Vec<String>,
+    /// A word of the vocabulary.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub body: String,
+    pub solution_type: String,
+    /// Where it is to be had.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub penalties: String,
+    pub repository: String,
+    /// SPDX.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub code_licence: String,
+    /// Where it is used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub used_in: Vec<String>,
+    /// What it needs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub requirements: Vec<String>,
+    /// A word of the vocabulary.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub action_type: String,
+    /// Partial date.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub done_on: String,
+    /// Which body or role.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub led_by: String,
+    /// A word of the vocabulary.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub method: String,
+    /// A role, never a name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub translator_role: String,
+    /// What translated.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub tool: String,
+    /// Of that.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub tool_version: String,
+    /// A role, never a name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reviewed_by_role: String,
+    /// Partial date.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reviewed_at: String,
+    /// A word of the vocabulary.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub decision: String,
+    /// What was changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub adaptations: Vec<String>,
+    /// Fields in which there is an error.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub concerns: Vec<String>,
+    /// The error.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub what_is_wrong: String,
+    /// What would be right.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub what_is_right: String,
 }
 
 impl FrontMatter {
-    /// The body that is signed; salt, version and what it supersedes are filled in by publishing.
-    pub fn to_publication(&self, text: String) -> schema::Publication {
-        let front = self.clone();
-        let law = self.kind == "law-summary";
-        let practice = self.kind == "good-practice";
-        schema::Publication {
-            slug: front.slug,
-            language: front.language,
-            title: front.title,
-            text,
-            jurisdiction: front.jurisdiction,
-            topics: front.topics,
-            keywords: front.keywords,
-            licence: front.licence,
-            valid_as_of: front.valid_as_of,
-            sources: self.sources.iter().cloned().map(Source::into_wire).collect(),
-            identifiers: front
-                .identifiers
-                .into_iter()
-                .map(|id| schema::Identifier { scheme: id.scheme, value: id.value })
-                .collect(),
-            relations: front
-                .relations
-                .into_iter()
-                .map(|to| schema::Relation { rel: to.rel, target: to.target })
-                .collect(),
-            assistance: front
-                .assistance
-                .into_iter()
-                .map(|(field, level)| schema::Assistance { field, level })
-                .collect(),
-            law_summary: law.then(|| self.law_summary()),
-            good_practice: practice.then(|| self.good_practice()),
-            ..schema::Publication::default()
+    /// The keys that say something, with what they say.
+    pub fn keys(&self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(keys)) => keys,
+            // Texts, numbers and lists of them always become JSON.
+            _ => Map::new(),
         }
     }
 
-    fn law_summary(&self) -> schema::LawSummary {
-        let front = self.clone();
-        schema::LawSummary {
-            official_title: front.official_title,
-            short_title: front.short_title,
-            instrument_type: front.instrument_type,
-            legal_status: front.legal_status,
-            bindingness: front.bindingness,
-            authority: front.authority,
-            stage_history: front
-                .stage_history
-                .into_iter()
-                .map(|stage| schema::Stage { status: stage.status, date: stage.date, note: stage.note })
-                .collect(),
-            dates: front.dates.map(|dates| schema::LawDates {
-                introduced: dates.introduced,
-                adopted: dates.adopted,
-                assented: dates.assented,
-                published: dates.published,
-                in_force: dates.in_force,
-                applies: dates.applies,
-                repealed: dates.repealed,
-            }),
-            summary_short: front.summary_short,
-            key_provisions: front
-                .key_provisions
-                .into_iter()
-                .map(|item| schema::Provision { r#ref: item.reference, text: item.text })
-                .collect(),
-            obligations: front
-                .obligations
-                .into_iter()
-                .map(|item| schema::Obligation { who: item.who, must: item.must, by: item.by })
-                .collect(),
-            definition_ai: front.definition_ai,
-            risk_approach: front.risk_approach,
-            applies_to: front.applies_to,
-            enforcement: front
-                .enforcement
-                .map(|item| schema::Enforcement { body: item.body, penalties: item.penalties }),
-            redress: front.redress,
-            gender_impact: front.gender_impact,
-        }
-    }
-
-    fn good_practice(&self) -> schema::GoodPractice {
-        let front = self.clone();
-        schema::GoodPractice {
-            practice_type: front.practice_type,
-            objective: front.objective,
-            actors: front.actors,
-            prerequisites: front.prerequisites,
-            scenario: front.scenario,
-            expected_results: front.expected_results,
-            challenges: front.challenges,
-            data_requirements: front.data_requirements,
-            integrations: front.integrations,
-            success_metrics: front.success_metrics,
-            parliamentary_function: front.parliamentary_function,
-            maturity: front.maturity,
-            results_observed: front.results_observed,
-            lessons: front.lessons,
-            what_failed: front.what_failed,
-            risk_level: front.risk_level,
-            safeguards: front.safeguards,
-            contact_role: front.contact_role,
-        }
-    }
-
-    /// The front matter of a signed body.
-    pub fn of(kind: u32, publication: &schema::Publication) -> FrontMatter {
-        let body = publication.clone();
-        let law = body.law_summary.unwrap_or_default();
-        let practice = body.good_practice.unwrap_or_default();
-        FrontMatter {
-            kind: vocabulary::kind_slug(kind).to_owned(),
-            language: body.language,
-            title: body.title,
-            slug: body.slug,
-            jurisdiction: body.jurisdiction,
-            topics: body.topics,
-            keywords: body.keywords,
-            licence: body.licence,
-            valid_as_of: body.valid_as_of,
-            sources: body.sources.into_iter().map(Source::of).collect(),
-            identifiers: body
-                .identifiers
-                .into_iter()
-                .map(|id| Identifier { scheme: id.scheme, value: id.value })
-                .collect(),
-            relations: body.relations.into_iter().map(|to| Relation { rel: to.rel, target: to.target }).collect(),
-            assistance: body.assistance.into_iter().map(|item| (item.field, item.level)).collect(),
-            official_title: law.official_title,
-            short_title: law.short_title,
-            instrument_type: law.instrument_type,
-            legal_status: law.legal_status,
-            bindingness: law.bindingness,
-            authority: law.authority,
-            stage_history: law
-                .stage_history
-                .into_iter()
-                .map(|stage| Stage { status: stage.status, date: stage.date, note: stage.note })
-                .collect(),
-            dates: law.dates.map(|dates| Dates {
-                introduced: dates.introduced,
-                adopted: dates.adopted,
-                assented: dates.assented,
-                published: dates.published,
-                in_force: dates.in_force,
-                applies: dates.applies,
-                repealed: dates.repealed,
-            }),
-            summary_short: law.summary_short,
-            key_provisions: law
-                .key_provisions
-                .into_iter()
-                .map(|item| Provision { reference: item.r#ref, text: item.text })
-                .collect(),
-            obligations: law
-                .obligations
-                .into_iter()
-                .map(|item| Obligation { who: item.who, must: item.must, by: item.by })
-                .collect(),
-            definition_ai: law.definition_ai,
-            risk_approach: law.risk_approach,
-            applies_to: law.applies_to,
-            enforcement: law.enforcement.map(|item| Enforcement { body: item.body, penalties: item.penalties }),
-            redress: law.redress,
-            gender_impact: law.gender_impact,
-            practice_type: practice.practice_type,
-            objective: practice.objective,
-            actors: practice.actors,
-            prerequisites: practice.prerequisites,
-            scenario: practice.scenario,
-            expected_results: practice.expected_results,
-            challenges: practice.challenges,
-            data_requirements: practice.data_requirements,
-            integrations: practice.integrations,
-            success_metrics: practice.success_metrics,
-            parliamentary_function: practice.parliamentary_function,
-            maturity: practice.maturity,
-            results_observed: practice.results_observed,
-            lessons: practice.lessons,
-            what_failed: practice.what_failed,
-            risk_level: practice.risk_level,
-            safeguards: practice.safeguards,
-            contact_role: practice.contact_role,
-        }
+    /// What a list shows first: what the document is about in a few sentences.
+    pub fn lead(&self) -> &str {
+        let leads = [
+            &self.summary_short,
+            &self.objective,
+            &self.question,
+            &self.mandate,
+            &self.outcome,
+            &self.results_observed,
+            &self.what_is_wrong,
+        ];
+        leads.into_iter().find(|lead| !lead.is_empty()).map_or("", String::as_str)
     }
 
     /// Every text a reader might search for, besides title and text.
@@ -465,6 +374,15 @@ impl FrontMatter {
             &self.lessons,
             &self.what_failed,
             &self.contact_role,
+            &self.parliamentary_process,
+            &self.question,
+            &self.background,
+            &self.provider,
+            &self.mandate,
+            &self.outcome,
+            &self.led_by,
+            &self.what_is_wrong,
+            &self.what_is_right,
         ];
         let lists = [
             &self.keywords,
@@ -477,40 +395,26 @@ impl FrontMatter {
             &self.integrations,
             &self.success_metrics,
             &self.safeguards,
+            &self.suppliers,
+            &self.tags,
+            &self.questions,
+            &self.findings,
+            &self.syllabus,
+            &self.stakeholders,
+            &self.organisers,
+            &self.used_in,
+            &self.requirements,
+            &self.adaptations,
         ];
         words.extend(lists.into_iter().flatten().map(String::as_str));
         words.extend(self.key_provisions.iter().flat_map(|item| [item.reference.as_str(), item.text.as_str()]));
         words.extend(self.obligations.iter().flat_map(|item| [item.who.as_str(), item.must.as_str()]));
         words.extend(self.enforcement.iter().flat_map(|item| [item.body.as_str(), item.penalties.as_str()]));
         words.extend(self.stage_history.iter().map(|stage| stage.note.as_str()));
+        words.extend(self.answers.iter().flat_map(|item| [item.question.as_str(), item.answer.as_str()]));
         words.extend(self.sources.iter().map(|source| source.title.as_str()));
         words.extend(self.identifiers.iter().map(|id| id.value.as_str()));
         words.retain(|text| !text.is_empty());
         words.join("\n")
     }
 }
-
-impl Source {
-    fn into_wire(self) -> schema::Source {
-        schema::Source {
-            url: self.url,
-            title: self.title,
-            official: self.official,
-            language: self.language,
-            retrieved: self.retrieved,
-        }
-    }
-
-    fn of(wire: schema::Source) -> Source {
-        Source {
-            url: wire.url,
-            title: wire.title,
-            official: wire.official,
-            language: wire.language,
-            retrieved: wire.retrieved,
-        }
-    }
-}
-
-/// The kinds that can be written as a file so far.
-pub const WRITABLE: &[Kind] = &[Kind::LawSummary, Kind::GoodPractice];

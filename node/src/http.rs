@@ -4,6 +4,8 @@
 //! bearer token from the data folder. `Host` is checked, so that a page elsewhere cannot reach a node on loopback by a name of
 //! its own (DNS rebinding).
 
+mod threads;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,6 +83,7 @@ pub fn router(app: App) -> axum::Router {
         .routes(routes!(publish_again))
         .merge(compare::routes())
         .merge(import::routes::routes())
+        .merge(threads::routes())
         .split_for_parts();
     refusals::Described.modify(&mut description);
     let description = Arc::new(description.to_pretty_json().unwrap_or_default());

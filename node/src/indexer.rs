@@ -200,9 +200,15 @@ pub fn card_of(work: &str, kind: u32, publication: &schema::Publication, arrival
         text,
         title: front.title,
         language: front.language,
-        original: None,
+        original: translated(kind, publication),
         arrival,
     }
+}
+
+/// The work that a translation translates.
+fn translated(kind: u32, publication: &schema::Publication) -> Option<String> {
+    let about = publication.about.as_ref().filter(|_| kind == Kind::Translation as u32)?;
+    Some(about.work.clone())
 }
 
 /// What a work is of the fields that are words.

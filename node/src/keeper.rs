@@ -6,9 +6,10 @@
 
 mod denying;
 mod erasing;
+mod publishing;
 mod showing;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -23,12 +24,12 @@ use proto::replica::{Effect, Input, OverQuota, PeerState, Record, Replica, Write
 use proto::schema::{self, Kind};
 use proto::session::Peer;
 use proto::standing::Standing;
-use proto::work;
 use thiserror::Error;
 
 use self::denying::{lift, policy};
 use crate::acts;
 use crate::again;
+use crate::citing::CitingError;
 use crate::config::{Config, ConfigError, Folder, MemberConfig};
 use crate::contested::Contested;
 use crate::disk::{self, DataFolder, DiskError};
@@ -40,7 +41,7 @@ use crate::passphrase::{self, Passphrases};
 use crate::phone_book::{News, PhoneBook};
 use crate::policy::LocalPolicy;
 use crate::reader::Reader;
-use crate::rows::{Says, StoreError, WorkRow, fold};
+use crate::rows::{StoreError, fold};
 use crate::segments::Cursor;
 use crate::store::{Counts, Store};
 
@@ -118,6 +119,27 @@ pub enum PublishError {
         /// How long.
         bytes: usize,
     },
+    /// It is about something that is not here, or not of that kind.
+    #[error("{slug}: {error}")]
+    Citing {
+        /// Which.
+        slug: String,
+        /// Why.
+        error: CitingError,
+    },
+    /// A law does not go back without a word.
+    #[error(
+        "{work} is {from}, and this version says {to}; a law does not go from one to the other by itself. Say what happened in its \
+         `stage_history`, as {{status: {to}, date: .., note: ..}}, or correct `legal_status`"
+    )]
+    Status {
+        /// `CODE/slug`.
+        work: String,
+        /// The status of the version before.
+        from: String,
+        /// The status now.
+        to: String,
+    },
     /// The protocol refused.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -129,7 +151,13 @@ pub enum PublishError {
 impl PublishError {
     /// Whether one document is to blame for what it says; all others could be published without it.
     pub fn is_of_a_document(&self) -> bool {
-        matches!(self, PublishError::Twice(_) | PublishError::TooLong { .. })
+        matches!(
+            self,
+            PublishError::Twice(_)
+                | PublishError::TooLong { .. }
+                | PublishError::Citing { .. }
+                | PublishError::Status { .. }
+        )
     }
 }
 
@@ -396,35 +424,6 @@ impl Keeper {
         Ok((spoken, refused))
     }
 
-    /// Publishes documents with the desk key, all under one signature. The same content again writes nothing.
-    pub fn publish(
-        &mut self,
-        documents: Vec<(Kind, schema::Publication)>,
-    ) -> Result<(Vec<Published>, Vec<Effect>), PublishError> {
-        let member = self.may_write()?;
-        let (mut published, mut bodies) = (Vec::new(), Vec::new());
-        let mut slugs = BTreeSet::new();
-        for (kind, mut publication) in documents {
-            if !slugs.insert(publication.slug.clone()) {
-                return Err(PublishError::Twice(publication.slug));
-            }
-            let work = format!("{member}/{}", publication.slug);
-            let rows = self.store.reader().standing_work(&work, &self.ends).map_err(failed)?;
-            let state = fold(&rows);
-            if let Some(version) = self.same(&rows, &state, kind, &publication)? {
-                published.push(Published { work, version, changed: false });
-                continue;
-            }
-            let (version, supersedes) = work::next(&state);
-            publication.version = version;
-            publication.supersedes = supersedes.iter().map(|digest| digest.as_bytes().to_vec()).collect();
-            bodies.push((kind as u32, salted(publication)?));
-            published.push(Published { work, version, changed: true });
-        }
-        let effects = if bodies.is_empty() { Vec::new() } else { self.write(bodies)? };
-        Ok((published, effects))
-    }
-
     /// Takes back a work of this member, for good, with a reason. `erase`: every replica is to erase the bodies of all its
     /// versions, this one at once.
     pub fn withdraw(&mut self, slug: &str, reason: &str, erase: bool) -> Result<(String, Vec<Effect>), PublishError> {
@@ -668,25 +667,6 @@ impl Keeper {
             Some(error) => Err(error.into()),
             None => Ok(effects),
         }
-    }
-
-    /// The version that says exactly this already, where one stands alone.
-    fn same(
-        &self,
-        rows: &[WorkRow],
-        state: &work::State,
-        kind: Kind,
-        publication: &schema::Publication,
-    ) -> Result<Option<u32>, PublishError> {
-        let [current] = state.current.as_slice() else { return Ok(None) };
-        let Some(row) = rows.iter().find(|row| row.digest == current.digest) else { return Ok(None) };
-        if state.withdrawn.is_some() || !matches!(&row.says, Says::Version(_, of) if *of == kind as u32) {
-            return Ok(None);
-        }
-        let Some(kept) = self.store.reader().entry(row.log, row.index).map_err(failed)? else { return Ok(None) };
-        let Some((mut before, _)) = kept.body.as_deref().and_then(body::publication) else { return Ok(None) };
-        (before.salt, before.version, before.supersedes) = (Vec::new(), 0, Vec::new());
-        Ok((before == *publication).then_some(current.number))
     }
 
     /// Makes records durable and visible. What is erased is looked up among what is applied, so it comes after all else.

@@ -61,7 +61,7 @@ impl List {
             List::Kind => vocabulary::KINDS.iter().map(|(slug, _)| *slug).collect(),
             List::Topic => vocabulary::TOPICS.iter().map(|(slug, _)| *slug).collect(),
             List::Status => vocabulary::LEGAL_STATUSES.iter().map(|(slug, _)| *slug).collect(),
-            List::Assistance => vocabulary::ASSISTANCE.to_vec(),
+            List::Assistance => vocabulary::ASSISTANCE.iter().map(|(slug, _)| *slug).collect(),
         }
     }
 

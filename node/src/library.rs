@@ -11,13 +11,14 @@ use proto::key::PublicKey;
 use proto::log::Admission;
 use proto::note;
 use proto::replica::OverQuota;
+use proto::schema;
 use proto::work;
 use thiserror::Error;
 
 use crate::again;
 use crate::front_matter::FrontMatter;
 use crate::index::{IndexError, Question, Searcher};
-use crate::keeper::View;
+use crate::keeper::{View, now_ms};
 use crate::markdown;
 use crate::name::Name;
 use crate::policy;
@@ -68,6 +69,12 @@ pub enum LibraryError {
         /// Why not.
         words: String,
     },
+    /// There is nothing to compare it with.
+    #[error("{0} has one version only; there is nothing to compare it with")]
+    OnlyVersion(String),
+    /// No request, and nothing about one.
+    #[error("{0} is neither a request nor a reply or a synthesis, so there is no thread; `comity show {0}` shows it")]
+    NoThread(String),
     /// The body has not come yet.
     #[error("{0} is known and signed, but its text has not arrived here yet; `comity status` says what is waited for")]
     NoBody(String),
@@ -129,6 +136,11 @@ impl Library {
         let provenance = self.provenance(row, &kept)?;
         let (version, kind) = version_of(row);
         let federation = self.view.frontier.federation;
+        let about = self.about(kind, &publication)?;
+        let age = time::age(&publication.valid_as_of, now_ms());
+        let versions = self.versions(&rows, &state)?;
+        let others = versions.iter().filter(|version| version.current && version.digest != row.digest.to_string());
+        let concurrent = others.map(|version| version.name.clone()).collect();
         Ok(views::Document {
             work: name.work.clone(),
             version,
@@ -139,8 +151,25 @@ impl Library {
             newer: newer || vocabulary::kind_slug(kind) == "unknown",
             citation: format!("{}@{version}, federation {federation}, entry {}", name.work, row.digest),
             provenance,
-            versions: self.versions(&rows, &state)?,
+            versions,
+            about,
+            age,
+            related: self.related(&name.work, &state)?,
+            concurrent,
         })
+    }
+
+    /// The kind of a work's current version, and what it says.
+    pub(crate) fn current(&self, name: &Name) -> Result<(u32, schema::Publication), LibraryError> {
+        let rows = self.reader.standing_work(&name.work, &self.view.ends)?;
+        let state = fold(&rows);
+        self.shown(name, &rows)?;
+        let row = self.choose(name, &rows, &state).ok_or_else(|| absent(name, &rows, &state))?;
+        let kept = self.reader.entry(row.log, row.index)?.ok_or_else(|| LibraryError::NotFound(name.work.clone()))?;
+        match kept.body.as_deref().and_then(body::publication) {
+            Some((publication, _)) => Ok((version_of(row).1, publication)),
+            None => Err(self.without_body(&name.work, row)?),
+        }
     }
 
     /// All versions of a work.
@@ -198,7 +227,7 @@ impl Library {
     }
 
     /// Whether a work may be shown here.
-    fn shown(&self, name: &Name, rows: &[WorkRow]) -> Result<(), LibraryError> {
+    pub(crate) fn shown(&self, name: &Name, rows: &[WorkRow]) -> Result<(), LibraryError> {
         let hidden = &self.view.policy.hidden;
         let member = name.work.split('/').next().unwrap_or_default();
         for row in rows.iter().filter(|_| !hidden.is_empty()) {
@@ -432,11 +461,11 @@ impl Library {
     }
 }
 
-/// What a list shows of a document: the short summary or objective first, then the text, then all else that was indexed,
+/// What a list shows of a document: its lead first, then the text, then all else that was indexed,
 /// because a match may be in any of it.
 fn shown_text(front: &FrontMatter, text: &str) -> String {
-    let lead = if front.summary_short.is_empty() { &front.objective } else { &front.summary_short };
-    let rest: Vec<String> = front.words().lines().filter(|line| line != lead).map(str::to_owned).collect();
+    let lead = front.lead();
+    let rest: Vec<String> = front.words().lines().filter(|line| *line != lead).map(str::to_owned).collect();
     format!("{lead}\n{}\n{}", markdown::to_text(text), rest.join(" · "))
 }
 

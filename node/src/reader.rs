@@ -1,6 +1,7 @@
 //! The read side of the store: what is visible, asked from any thread, while one writer goes on.
 
 mod evidence;
+mod naming;
 mod news;
 
 use std::fs;
@@ -28,6 +29,7 @@ use crate::rows::{
 use crate::segments::{Cursor, Frame, Location, Replayed, SegmentError, SegmentReader};
 
 pub use evidence::Aside;
+pub use naming::Naming;
 pub use news::News;
 
 /// Nodes of one desk that the phone book lists, so that no desk can crowd out the others.

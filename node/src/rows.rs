@@ -2,6 +2,8 @@
 //!
 //! Everything here can be rebuilt from the segments; a change of layout is a new [`SCHEMA`].
 
+pub(crate) mod cited;
+
 use prost::Message;
 use proto::body::Open;
 use proto::digest::Digest;
@@ -17,7 +19,7 @@ use crate::engine::{Batch, EngineError};
 use crate::segments::{Location, SegmentError};
 
 /// Version of the engine's layout. Another one is rebuilt from the segments; a newer one is refused.
-pub(crate) const SCHEMA: u32 = 6;
+pub(crate) const SCHEMA: u32 = 7;
 /// Leaves of one row: sled's cost is by the row, and a row must stay far below what it keeps in one piece.
 pub(crate) const LEAVES_PER_ROW: u64 = 32;
 /// Bytes of a leaf: its digest and two locations.
@@ -82,6 +84,9 @@ pub(crate) mod table {
     pub const NEWS: u8 = 14;
     /// `CODE/slug` -> the arrival at which something else than an entry of it last changed what is shown of it.
     pub const TOUCHED: u8 = 15;
+    /// `CODE/slug`, 0, n, index: an entry that names this work -> its digest. Where another entry is there by now, the row says
+    /// nothing; so entries that were set aside need not be looked for here.
+    pub const CITED: u8 = 16;
 }
 
 /// A log's head as the engine keeps it.

@@ -36,8 +36,8 @@ use crate::erasure;
 use crate::frame::{self, Damage, place, unplace};
 use crate::reader::Reader;
 use crate::rows::{
-    Arrivals, LEAVES_PER_ROW, Leaf, LogHead, SCHEMA, StoreError, WorkRow, address_key, array, leaf_key, leaves_key,
-    node_key, prefix, stands, table,
+    Arrivals, LEAVES_PER_ROW, Leaf, LogHead, SCHEMA, StoreError, WorkRow, address_key, array, cited, leaf_key,
+    leaves_key, node_key, prefix, stands, table,
 };
 use crate::segments::{Cursor, FRAME_HEADER, Frame, Location, Replayed, SEGMENT_BYTES_MAX, SegmentError, Segments};
 
@@ -644,6 +644,9 @@ impl Store {
             && entry.kind() == schema::Kind::Withdrawal as u32
         {
             batch.put(table::ERASING, &leaf_key(log, entry.index()), &[]);
+        }
+        for target in cited::targets(&publication) {
+            batch.put(table::CITED, &cited::key(&target, log, entry.index()), entry.digest().as_bytes());
         }
         match WorkRow::of(log, entry, arrival, &publication) {
             Some(row) => self.catalogue_row(batch, &name, row),

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::contested::Contested;
 use crate::front_matter::FrontMatter;
+use crate::related::{About, Related};
 
 /// How the node is, in numbers and words.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
@@ -303,6 +304,18 @@ pub struct Document {
     pub citation: String,
     /// All versions, newest first.
     pub versions: Vec<Version>,
+    /// Other versions that nothing supersedes: two desks published at once, and nobody has put theirs together yet.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub concurrent: Vec<String>,
+    /// How long ago its author last said that it is right, where that is months ago.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub age: Option<String>,
+    /// The work that it is about.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub about: Option<About>,
+    /// What other works say of this one.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub related: Vec<Related>,
 }
 
 /// A line of a work's history.

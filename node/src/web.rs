@@ -1,5 +1,7 @@
 //! The pages: rendered here, readable without JavaScript and without the internet. They ask the same questions as the API.
 
+mod facts;
+
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
@@ -10,15 +12,15 @@ use axum::routing::get;
 use crate::app::{self, App, Problem, SearchParams};
 use crate::client::percent;
 use crate::feed;
-use crate::front_matter::FrontMatter;
 use crate::index::{OFFSET_MAX, Question};
 use crate::jurisdictions;
 use crate::labels;
+use crate::languages;
 use crate::library::Library;
 use crate::markdown;
+use crate::related::{About, Related};
 use crate::time::{day, minute};
 use crate::views;
-use crate::vocabulary as words;
 
 /// Hits of one page.
 const PAGE: usize = 20;
@@ -127,16 +129,21 @@ struct DocumentPage {
     citation: String,
     licence: String,
     versions: Vec<VersionLine>,
+    concurrent: Vec<String>,
+    about: Option<About>,
+    age: Option<String>,
+    corrections: Vec<Related>,
+    related: Vec<Related>,
 }
 
 struct Fact {
-    label: &'static str,
+    label: String,
     value: String,
     meaning: &'static str,
 }
 
 struct List {
-    label: &'static str,
+    label: String,
     items: Vec<Line>,
 }
 
@@ -245,7 +252,7 @@ fn hit_line(hit: &views::Hit, library: &Library) -> HitLine {
         });
     }
     tags.push(Tag { class: "", label: label("kind", &hit.kind, None) });
-    tags.push(Tag { class: "", label: words::language_name(&hit.language) });
+    tags.push(Tag { class: "", label: languages::name(&hit.language) });
     let valid = if hit.valid_as_of.is_empty() { String::new() } else { format!(" · valid as of {}", hit.valid_as_of) };
     let (title, language) =
         hit.display.as_ref().map_or((&hit.title, &hit.language), |display| (&display.title, &display.language));
@@ -314,7 +321,7 @@ fn label(name: &str, value: &str, library: Option<&Library>) -> String {
         "topic" => labels::label(labels::List::Topic, value, LANGUAGE).into_owned(),
         "status" => labels::label(labels::List::Status, value, LANGUAGE).into_owned(),
         "assistance" => labels::label(labels::List::Assistance, value, LANGUAGE).into_owned(),
-        "language" => words::language_name(value),
+        "language" => languages::name(value),
         "jurisdiction" => jurisdictions::name(value),
         "member" => library.map_or_else(|| value.to_owned(), |library| library.member_name(value)),
         _ => value.to_owned(),
@@ -359,7 +366,7 @@ fn address(params: &SearchParams, changes: &[(&str, &str)]) -> String {
 fn languages(app: &App) -> String {
     let all = app.searcher.search(&Question::default()).unwrap_or_default();
     let names =
-        all.counts.get("language").map(|counts| counts.keys().map(|tag| words::language_name(tag)).collect::<Vec<_>>());
+        all.counts.get("language").map(|counts| counts.keys().map(|tag| languages::name(tag)).collect::<Vec<_>>());
     names.unwrap_or_default().join(", ")
 }
 
@@ -383,7 +390,7 @@ fn document_page(app: &App, document: views::Document) -> DocumentPage {
         tags.push(Tag { class: "strong", label: jurisdictions::name(&front.jurisdiction) });
     }
     tags.push(Tag { class: "", label: label("kind", &front.kind, None) });
-    tags.push(Tag { class: "", label: words::language_name(&front.language) });
+    tags.push(Tag { class: "", label: languages::name(&front.language) });
     let shown = |version: &views::Version| version.digest == document.provenance.digest;
     let versions = document.versions.iter().map(|version| VersionLine {
         name: version.name.clone(),
@@ -391,7 +398,7 @@ fn document_page(app: &App, document: views::Document) -> DocumentPage {
         erased: version.erased.clone().unwrap_or_default(),
         shown: shown(version),
     });
-    let lead = if front.summary_short.is_empty() { front.objective.clone() } else { front.summary_short.clone() };
+    let lead = front.lead().to_owned();
     let topics = front.topics.iter().map(|topic| Topic { value: topic.clone(), label: label("topic", topic, None) });
     let sources = front.sources.iter().map(|source| Source {
         // Only addresses a browser may follow become links; others are shown as text.
@@ -399,6 +406,7 @@ fn document_page(app: &App, document: views::Document) -> DocumentPage {
         title: if source.title.is_empty() { source.url.clone() } else { source.title.clone() },
         official: source.official,
     });
+    let (corrections, related) = document.related.into_iter().partition(|related| related.rel == "correction");
     DocumentPage {
         shell: shell(app, "find"),
         version: document.version,
@@ -407,9 +415,14 @@ fn document_page(app: &App, document: views::Document) -> DocumentPage {
         unreviewed: front.assistance.values().any(|level| level == "generated-unreviewed"),
         withdrawn: document.withdrawn,
         html: markdown::to_html(&document.text),
-        facts: facts(&front),
-        lists: lists(&front),
+        facts: facts::facts(&front),
+        lists: facts::lists(&front),
         versions: versions.collect(),
+        concurrent: document.concurrent,
+        about: document.about,
+        age: document.age,
+        corrections,
+        related,
         topics: topics.collect(),
         sources: sources.collect(),
         arrived: minute(document.provenance.arrived_ms),
@@ -423,87 +436,6 @@ fn document_page(app: &App, document: views::Document) -> DocumentPage {
         lead,
         tags,
     }
-}
-
-fn facts(front: &FrontMatter) -> Vec<Fact> {
-    let dates = front.dates.clone().unwrap_or_default();
-    let enforcement = front.enforcement.clone().unwrap_or_default();
-    let meaning = words::status_meaning(&front.legal_status).unwrap_or_default();
-    let plain = |text: &str| text.replace('-', " ");
-    let status = match front.legal_status.as_str() {
-        "" => String::new(),
-        slug => labels::label(labels::List::Status, slug, LANGUAGE).into_owned(),
-    };
-    let all = [
-        ("Official title", front.official_title.clone(), ""),
-        ("Instrument", plain(&front.instrument_type), ""),
-        ("Status", status, meaning),
-        ("Bindingness", plain(&front.bindingness), ""),
-        ("Authority", front.authority.clone(), ""),
-        ("Introduced", dates.introduced, ""),
-        ("Adopted", dates.adopted, ""),
-        ("Assented", dates.assented, ""),
-        ("Published", dates.published, ""),
-        ("In force", dates.in_force, ""),
-        ("Applies from", dates.applies, ""),
-        ("Repealed", dates.repealed, ""),
-        ("Approach to risk", plain(&front.risk_approach), ""),
-        ("Applies to", front.applies_to.join(", ").replace('-', " "), ""),
-        ("Enforced by", enforcement.body, ""),
-        ("Penalties", enforcement.penalties, ""),
-        ("Redress", front.redress.clone(), ""),
-        ("Valid as of", front.valid_as_of.clone(), ""),
-        ("Practice", plain(&front.practice_type), ""),
-        ("Function", plain(&front.parliamentary_function), ""),
-        ("Maturity", plain(&front.maturity), ""),
-        ("Risk", plain(&front.risk_level), ""),
-        ("Contact", front.contact_role.clone(), ""),
-    ];
-    let fact = |(label, value, meaning): (&'static str, String, &'static str)| Fact { label, value, meaning };
-    all.into_iter().filter(|(_, value, _)| !value.is_empty()).map(fact).collect()
-}
-
-fn lists(front: &FrontMatter) -> Vec<List> {
-    let plain = |items: &[String]| {
-        items.iter().map(|text| Line { lead: String::new(), text: text.clone() }).collect::<Vec<_>>()
-    };
-    let one =
-        |text: &str| plain(&[text.to_owned()]).into_iter().filter(|line| !line.text.is_empty()).collect::<Vec<_>>();
-    let provisions =
-        front.key_provisions.iter().map(|item| Line { lead: item.reference.clone(), text: item.text.clone() });
-    let obligations = front.obligations.iter().map(|item| {
-        let by = if item.by.is_empty() { String::new() } else { format!(" ({})", item.by) };
-        Line { lead: item.who.clone(), text: format!("{}{by}", item.must) }
-    });
-    let stages = front.stage_history.iter().map(|stage| Line {
-        lead: stage.date.clone(),
-        text: format!(
-            "{}{}{}",
-            stage.status.replace('-', " "),
-            if stage.note.is_empty() { "" } else { ": " },
-            stage.note
-        ),
-    });
-    let all = [
-        ("Key provisions", provisions.collect()),
-        ("Obligations", obligations.collect()),
-        ("History", stages.collect()),
-        ("Definition of AI", one(&front.definition_ai)),
-        ("Impact on women and men", one(&front.gender_impact)),
-        ("Actors", plain(&front.actors)),
-        ("Prerequisites", plain(&front.prerequisites)),
-        ("Scenario", plain(&front.scenario)),
-        ("Expected results", plain(&front.expected_results)),
-        ("Results observed", one(&front.results_observed)),
-        ("What failed", one(&front.what_failed)),
-        ("Lessons", one(&front.lessons)),
-        ("Challenges", plain(&front.challenges)),
-        ("Safeguards", plain(&front.safeguards)),
-        ("Data requirements", plain(&front.data_requirements)),
-        ("Integrations", plain(&front.integrations)),
-        ("Success metrics", plain(&front.success_metrics)),
-    ];
-    all.into_iter().filter(|(_, items)| !items.is_empty()).map(|(label, items)| List { label, items }).collect()
 }
 
 // ---------------------------------------------------------------------------------------- members and network

@@ -18,6 +18,7 @@ mod hostile;
 mod import;
 mod keys;
 mod kill;
+mod knowledge;
 mod memory;
 mod moments;
 mod pages;

@@ -11,12 +11,12 @@ use crate::index::{By, Filters, Index, Question};
 use crate::indexer::{self, Scope};
 use crate::keeper::Keeper;
 use crate::labels::{self, List};
+use crate::languages;
 use crate::library::{Library, LibraryError};
 use crate::membership;
 use crate::name::Name;
 use crate::preference;
 use crate::views;
-use crate::vocabulary;
 
 /// Hits that are printed.
 const HITS: usize = 20;
@@ -129,7 +129,7 @@ impl Search {
             let title = hit.display.as_ref().map_or(&hit.title, |display| &display.title);
             println!("{}@{}  {title}", hit.work, hit.version);
             let kind = labels::label(List::Kind, &hit.kind, "en");
-            println!("    {place}{kind} · {}", vocabulary::language_name(&hit.language));
+            println!("    {place}{kind} · {}", languages::name(&hit.language));
             println!("    {}", plain(&hit.snippet));
         }
         println!("{} found{}", found.total, if found.total > HITS as u64 { ", the first 20 shown" } else { "" });
@@ -176,12 +176,28 @@ impl Show {
         if !document.current {
             println!("There is a newer version: comity history {}", document.work);
         }
+        for name in &document.concurrent {
+            println!("Version {name} stands as well: two desks published at once");
+        }
+        if let Some(about) = &document.about {
+            let words = about.words.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
+            println!("about {}@{}{words}", about.work, about.version);
+        }
+        for line in document.related.iter().filter(|related| related.rel == "correction") {
+            println!("CORRECTION by {} ({}@{}): {}", line.member_name, line.work, line.version, line.lead);
+        }
         println!("\n{}", document.text);
         for source in &front.sources {
             println!("source: {} {}{}", source.title, source.url, if source.official { " (official)" } else { "" });
         }
         if !front.valid_as_of.is_empty() {
-            println!("valid as of {}", front.valid_as_of);
+            let age = document.age.as_ref().map(|age| format!(", not checked again for {age}")).unwrap_or_default();
+            println!("valid as of {}{age}", front.valid_as_of);
+        }
+        for line in document.related.iter().filter(|related| related.rel != "correction") {
+            let older = if line.of_older { ", of an older version" } else { "" };
+            let withdrawn = line.withdrawn.as_ref().map(|why| format!(", withdrawn: {why}")).unwrap_or_default();
+            println!("{} {}@{} {}{older}{withdrawn}", line.words, line.work, line.version, line.title);
         }
         println!("{}", document.provenance.words);
         println!("log {} · entry digest {}", document.provenance.log, document.provenance.digest);

@@ -1,25 +1,22 @@
 //! Publishing and withdrawing: through the running node, or, where none runs, into the folder, to be spoken at its next run.
 
-use std::fs;
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::author::{self, Checked};
 use super::read::{answered, name};
 use super::{CliError, Data, Keys};
 use crate::client::Client;
 use crate::config::{Config, Folder};
-use crate::document::{self, Document};
 use crate::keeper::{Keeper, PublishError};
 use crate::keystore::Secrets;
 use crate::views;
 
 /// Files that one signature covers: enough to amortise it, few enough for a progress bar to move.
 const FILES_AT_ONCE: usize = 50;
-/// Bytes of a file that are read: twice the largest body, so that the error can say how long it is.
-const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// `comity publish`
 #[derive(Debug, Args)]
@@ -67,59 +64,25 @@ pub struct Erase {
     reason: String,
 }
 
-/// A file that was read and found sound.
-struct Checked {
-    file: views::File,
-    document: Document,
-    advice: Vec<String>,
-}
-
 impl Publish {
     /// Checks every file before anything is signed, then publishes.
     pub fn run(self) -> Result<(), CliError> {
-        let folder = self.data.folder()?;
-        folder.charter().map_err(CliError::failed)?;
-        let checked = check(&self.files)?;
-        match Client::find(&folder) {
-            Some(client) => through(&client, &checked),
-            None => alone(&folder, &self.keys, checked),
-        }
+        let checked = author::check(&self.files).map_err(|mut errors| {
+            errors.push("nothing was published".to_owned());
+            CliError::wrong(errors.join("\n"))
+        })?;
+        publish(&self.data, &self.keys, checked)
     }
 }
 
-fn check(paths: &[PathBuf]) -> Result<Vec<Checked>, CliError> {
-    let (mut checked, mut errors) = (Vec::new(), Vec::new());
-    for path in paths {
-        let shown = path.display().to_string();
-        match read(path) {
-            Err(error) => errors.push(error),
-            Ok(bytes) => match document::read(&shown, &bytes) {
-                Ok((document, advice)) => {
-                    let text = String::from_utf8(bytes).unwrap_or_default();
-                    let name = path.file_name().map_or(shown, |name| name.to_string_lossy().into_owned());
-                    checked.push(Checked { file: views::File { name, text }, document, advice });
-                }
-                Err(found) => errors.extend(found.iter().map(ToString::to_string)),
-            },
-        }
+/// Publishes what was found sound.
+pub(super) fn publish(data: &Data, keys: &Keys, checked: Vec<Checked>) -> Result<(), CliError> {
+    let folder = data.folder()?;
+    folder.charter().map_err(CliError::failed)?;
+    match Client::find(&folder) {
+        Some(client) => through(&client, &checked),
+        None => alone(&folder, keys, checked),
     }
-    if errors.is_empty() {
-        return Ok(checked);
-    }
-    errors.push("nothing was published".to_owned());
-    Err(CliError::wrong(errors.join("\n")))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
-    let size = fs::metadata(path).map_err(failed)?.len();
-    if size > FILE_BYTES_MAX {
-        return Err(format!(
-            "{}: has {size} bytes; a document's text may have about 250,000. Publish it in parts",
-            path.display()
-        ));
-    }
-    fs::read(path).map_err(failed)
 }
 
 fn through(client: &Client, checked: &[Checked]) -> Result<(), CliError> {
