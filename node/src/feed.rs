@@ -59,13 +59,16 @@ fn addressed(params: &SearchParams, offset: usize) -> String {
     if query.is_empty() { "/feed.atom".to_owned() } else { format!("/feed.atom?{}", query.join("&")) }
 }
 
-fn filters(params: &SearchParams) -> [(&'static str, Option<&String>); 5] {
+fn filters(params: &SearchParams) -> [(&'static str, Option<&String>); 8] {
     [
         ("kind", params.kind.as_ref()),
         ("topic", params.topic.as_ref()),
         ("jurisdiction", params.jurisdiction.as_ref()),
         ("language", params.language.as_ref()),
         ("member", params.member.as_ref()),
+        ("status", params.status.as_ref()),
+        ("year", params.year.as_ref()),
+        ("assistance", params.assistance.as_ref()),
     ]
 }
 
@@ -102,7 +105,8 @@ fn is_known(headers: &HeaderMap, tag: &str, updated_ms: u64) -> bool {
 
 async fn make(app: &App, params: SearchParams, origin: &Origin) -> Result<(String, u64), Problem> {
     let offset = params.offset.unwrap_or(0).min(OFFSET_MAX);
-    let params = SearchParams { limit: Some(PAGE), offset: Some(offset), ..params };
+    let sort = Some("newest".to_owned());
+    let params = SearchParams { limit: Some(PAGE), offset: Some(offset), sort, ..params };
     let found = params.clone().ask(app).await?;
     let origin = origin.clone();
     let made = app.ask(move |library| {
@@ -317,7 +321,8 @@ fn is_end(told: &Told) -> bool {
     }
 }
 
-/// Whether a withdrawn work, which no index has any more, is one of a feed by its fields; by its words nobody can tell.
+/// Whether a withdrawn work, which no index has any more, is one of a feed by its fields; by its words, and by the
+/// year that an index makes of its dates, nobody can tell.
 fn matches(document: &views::Document, params: &SearchParams) -> bool {
     let front = &document.front_matter;
     let is = |wanted: &Option<String>, has: &dyn Fn(&str) -> bool| {
@@ -329,6 +334,9 @@ fn matches(document: &views::Document, params: &SearchParams) -> bool {
         && is(&params.jurisdiction, &|jurisdiction| front.jurisdiction == jurisdiction)
         && is(&params.language, &|language| front.language == language)
         && is(&params.member, &|member| document.provenance.member == member)
+        && is(&params.status, &|status| front.legal_status == status)
+        && is(&params.assistance, &|level| front.assistance.values().any(|known| known == level))
+        && is(&params.year, &|_| false)
 }
 
 /// Text that stays text, in a language.

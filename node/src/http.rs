@@ -55,10 +55,13 @@ struct ExplainParams {
 }
 
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "Comity",
-    description = "A node of an inter-parliamentary knowledge-exchange federation: everything is answered from the local replica."
-))]
+#[openapi(
+    components(schemas(crate::compare::Format)),
+    info(
+        title = "Comity",
+        description = "A node of an inter-parliamentary knowledge-exchange federation: everything is answered from the local replica."
+    )
+)]
 struct Description;
 
 /// The whole service: API, pages, description.

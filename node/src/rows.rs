@@ -80,7 +80,7 @@ pub(crate) mod table {
     pub const FORKS: u8 = 12;
     /// Log key, index, digest of an entry that was set aside -> see `Leaf`.
     pub const ASIDE: u8 = 13;
-    /// Arrival -> when, and `CODE/slug`: each work once, where it last changed.
+    /// Arrival, `CODE/slug` -> when: each work once, where it last changed.
     pub const NEWS: u8 = 14;
     /// `CODE/slug` -> the arrival at which something else than an entry of it last changed what is shown of it.
     pub const TOUCHED: u8 = 15;
@@ -276,6 +276,11 @@ pub(crate) fn entry_key(log: &PublicKey, index: u64, digest: &Digest) -> Vec<u8>
 /// Where a node's place is, as an entry of a log says.
 pub(crate) fn address_key(log: u32, peer: &str, index: u64) -> Vec<u8> {
     [log.to_be_bytes().as_slice(), Digest::of(peer.as_bytes()).as_bytes(), &index.to_be_bytes()].concat()
+}
+
+/// Where a work stands among what is new.
+pub(crate) fn news_key(arrival: u64, name: &str) -> Vec<u8> {
+    [arrival.to_be_bytes().as_slice(), name.as_bytes()].concat()
 }
 
 /// Where a leaf's row is.

@@ -8,6 +8,20 @@ use crate::federation::{Federation, wait_for_documents};
 /// Requests made up for each operation, beside those at the edges of every parameter.
 const EXAMPLES: &str = "8";
 
+/// Where `description_hooks.py` is.
+const HOOKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/node");
+
+/// What schemathesis cannot know: a work that is there; and that records are lines of text, of which no type can be wrong.
+const CONFIG: &str = r#"
+[parameters]
+code = "FI"
+slug = "law"
+
+[[operations]]
+include-path = "/v1/import"
+checks.negative_data_rejection.enabled = false
+"#;
+
 #[test]
 fn whatever_is_asked_is_answered_as_the_description_says() {
     let federation = Federation::found(&["FI"]);
@@ -15,9 +29,7 @@ fn whatever_is_asked_is_answered_as_the_description_says() {
     let node = federation.start("FI", &[]);
     wait_for_documents(&[&node], 1);
     let token = std::fs::read_to_string(federation.folder("FI").join("token")).unwrap();
-    // A work that is there, so that more is asked than what is not found.
-    let config = federation
-        .file("schemathesis.toml", "[parameters]\n\"path.code\" = \"FI\"\n\"path.slug\" = [\"law\", \"law@1\"]\n");
+    let config = federation.file("schemathesis.toml", CONFIG);
     let python = PathBuf::from(std::env::var("COMITY_TEST_PYTHON").expect("run the tests with tests/run"));
     let output = Command::new(python.with_file_name("st"))
         .args(["--config-file", &config, "run", &format!("http://{}/openapi.json", node.http)])
@@ -32,6 +44,7 @@ fn whatever_is_asked_is_answered_as_the_description_says() {
         ])
         // The rules of documents, names and signed files are in no schema: what breaks them is refused all the same.
         .args(["--exclude-checks", "positive_data_acceptance"])
+        .envs([("PYTHONPATH", HOOKS), ("SCHEMATHESIS_HOOKS", "description_hooks")])
         .current_dir(federation.home())
         .output()
         .unwrap();

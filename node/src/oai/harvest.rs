@@ -57,15 +57,14 @@ impl<'a> Harvest<'a> {
     /// arrival after which they follow.
     pub fn walk(&self, listing: &Listing, mut take: impl FnMut(&Record) -> usize) -> Result<Option<u64>, LibraryError> {
         let reader = &self.library.reader;
-        let mut after = match (&listing.cursor, &listing.from) {
+        let after = match (&listing.cursor, &listing.from) {
             (Some(cursor), _) => cursor.arrival,
             (None, Some(from)) => reader.news_since(from.begins_ms)?,
             (None, None) => 0,
         };
         let (mut taken, mut bytes, mut reached) = (0, 0, after);
-        loop {
-            let works = reader.news(after, AT_ONCE)?;
-            let Some(last) = works.last().map(|news| news.arrival) else { return Ok(None) };
+        let mut works = reader.news(after, AT_ONCE)?;
+        while let Some(last) = works.last().cloned() {
             for news in works {
                 if listing.until.as_ref().is_some_and(|until| news.at_ms >= until.ends_ms) {
                     return Ok(None);
@@ -78,16 +77,17 @@ impl<'a> Harvest<'a> {
                 if listing.set.as_ref().is_some_and(|set| !set.holds(&record)) {
                     continue;
                 }
-                // Only now it is certain that a page follows.
-                if taken == PAGE_RECORDS || bytes >= PAGE_BYTES {
+                // Only now it is certain that a page follows. A token names an arrival, so what one changed stays together.
+                if (taken >= PAGE_RECORDS || bytes >= PAGE_BYTES) && arrival != reached {
                     return Ok(Some(reached));
                 }
                 bytes = take(&record);
                 taken += 1;
                 reached = arrival;
             }
-            after = last;
+            works = reader.news_beyond(&last, AT_ONCE)?;
         }
+        Ok(None)
     }
 
     /// What is shown of a work now; nothing where its text has not come yet, for it comes with an arrival of its own.

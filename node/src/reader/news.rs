@@ -2,7 +2,7 @@
 
 use super::Reader;
 use crate::engine::Row;
-use crate::rows::{StoreError, array, table};
+use crate::rows::{StoreError, array, news_key, table};
 
 /// A work, where it last changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ impl News {
     fn read((key, value): &Row) -> Result<News, StoreError> {
         let read = || {
             let (arrival, at_ms) = (u64::from_be_bytes(array(key, 0)?), u64::from_be_bytes(array(value, 0)?));
-            Some(News { arrival, at_ms, work: std::str::from_utf8(value.get(8..)?).ok()?.to_owned() })
+            Some(News { arrival, at_ms, work: std::str::from_utf8(key.get(8..)?).ok()?.to_owned() })
         };
         read().ok_or(StoreError::Damaged(table::NEWS))
     }
@@ -29,6 +29,12 @@ impl Reader {
     /// Works that last changed after an arrival, the earliest first, at most `limit`.
     pub fn news(&self, after: u64, limit: usize) -> Result<Vec<News>, StoreError> {
         let from = after.saturating_add(1).to_be_bytes();
+        self.engine.scan(table::NEWS, &from, None, limit)?.iter().map(News::read).collect()
+    }
+
+    /// Those that follow one of them: what an arrival changed besides that, and what changed after it.
+    pub fn news_beyond(&self, last: &News, limit: usize) -> Result<Vec<News>, StoreError> {
+        let from = [news_key(last.arrival, &last.work).as_slice(), &[0]].concat();
         self.engine.scan(table::NEWS, &from, None, limit)?.iter().map(News::read).collect()
     }
 
@@ -45,8 +51,9 @@ impl Reader {
         let touched = touched.and_then(|bytes| array(&bytes, 0)).map(u64::from_be_bytes);
         let last = self.work(work)?.iter().map(|row| row.arrival).chain(touched).max();
         let Some(last) = last else { return Ok(None) };
-        let value = self.engine.get(table::NEWS, &last.to_be_bytes())?;
-        value.map(|value| News::read(&(last.to_be_bytes().to_vec(), value))).transpose()
+        let key = news_key(last, work);
+        let value = self.engine.get(table::NEWS, &key)?;
+        value.map(|value| News::read(&(key, value))).transpose()
     }
 
     /// The arrival after which everything changed at a time or later, Unix milliseconds.

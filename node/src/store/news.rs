@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::{Appended, Filed, Store};
 use crate::engine::Batch;
 use crate::frame;
-use crate::rows::{StoreError, WorkRow, array, table};
+use crate::rows::{StoreError, WorkRow, array, news_key, table};
 use crate::segments::Location;
 use crate::shown::Shown;
 
@@ -84,10 +84,9 @@ impl Store {
             if last > arrival {
                 return Ok(()); // read again at a start, and what came after it was taken before
             }
-            batch.remove(table::NEWS, &last.to_be_bytes());
+            batch.remove(table::NEWS, &news_key(last, name));
         }
-        let value = [self.clock_ms.to_be_bytes().as_slice(), name.as_bytes()].concat();
-        batch.put(table::NEWS, &arrival.to_be_bytes(), &value);
+        batch.put(table::NEWS, &news_key(arrival, name), &self.clock_ms.to_be_bytes());
         Ok(())
     }
 
