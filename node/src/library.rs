@@ -113,7 +113,8 @@ impl Library {
         }
         let translations = self.searcher.translations(&hit.work)?;
         let there = translations.iter().map(|(language, _)| language.as_str()).chain([hit.language.as_str()]);
-        let Some(language) = preference::closest(wanted, there) else { return Ok(None) };
+        let there: Vec<&str> = there.collect();
+        let Some(language) = preference::closest(wanted, &there) else { return Ok(None) };
         let Some((_, work)) = translations.iter().find(|(one, _)| one == language && language != hit.language) else {
             return Ok(None);
         };

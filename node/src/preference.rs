@@ -34,14 +34,14 @@ pub fn languages(list: &str) -> Vec<String> {
 }
 
 /// Which of some tags comes closest to what is wanted: the first wanted one that is there, or of which there is a sort.
-pub fn closest<'a>(wanted: &[String], there: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+pub fn closest<'a>(wanted: &[String], there: &[&'a str]) -> Option<&'a str> {
     let is = |tag: &str, one: &str| tag.eq_ignore_ascii_case(one);
     let is_sort = |tag: &str, one: &str| {
         one.split_at_checked(tag.len()).is_some_and(|(start, rest)| is(tag, start) && rest.starts_with('-'))
     };
     wanted.iter().find_map(|tag| {
-        let exactly = there.clone().find(|one| is(tag, one));
-        exactly.or_else(|| there.clone().find(|one| is_sort(tag, one)))
+        let exactly = there.iter().find(|one| is(tag, one));
+        exactly.or_else(|| there.iter().find(|one| is_sort(tag, one))).copied()
     })
 }
 
@@ -55,7 +55,7 @@ mod tests {
         assert_eq!(languages("fr;q=0.5, zh-Hant-TW, *;q=0.1,en;q=0"), ["zh-Hant-TW", "zh-Hant", "zh", "fr", "en"]);
         assert_eq!(languages(""), Vec::<String>::new());
         assert_eq!(languages("english please"), Vec::<String>::new());
-        let pick = |list: &str, there: &[&'static str]| closest(&languages(list), there.iter().copied());
+        let pick = |list: &str, there: &[&'static str]| closest(&languages(list), there);
         assert_eq!(pick("es-MX", &["en", "es", "fi"]), Some("es"));
         assert_eq!(pick("es-MX", &["en", "fi"]), Some("en"));
         assert_eq!(pick("es", &["es-419", "en"]), Some("es-419"));

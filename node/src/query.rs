@@ -351,7 +351,7 @@ mod tests {
             ("colour:red", "there is no field `colour`"),
             ("(a OR", "OR stands between two things"),
             ("(a", "never closed"),
-            ("a)", "closes nothing"),
+            ("a )", "closes nothing"),
             ("OR a", "OR stands between"),
             ("a AND OR b", "OR stands between"),
             ("title:\"open", "a quotation mark was never closed"),

@@ -3,10 +3,10 @@
 //! A reader does not say in which language a query is. So a document's words are indexed as stems of its own language too, each
 //! marked with it, and a query asks for its words' stems in every language of their script. Where Snowball has an algorithm that is
 //! taken (`snowball_stemmers_rs`: the same interface as `rust-stemmers`, and all of the project's forty languages where that has
-//! eighteen). Elsewhere there are three humble rules: words are cut to their beginnings, which for languages that bend the ends of
-//! words does nearly as well (McNamee and Mayfield 2004); scripts that write no vowels or bend them are reduced to consonants;
-//! and of Chinese, Japanese and Korean each two neighbouring characters are a term, because dictionaries do not agree where
-//! words end.
+//! eighteen). Elsewhere there are humble rules: words are cut to their beginnings, which for languages that bend the ends of words
+//! does nearly as well (McNamee and Mayfield 2004); Arabic letters lose what is written together with a word (Larkey's light
+//! stemmer, which finds more than roots do); Hebrew and Ethiopic words are reduced to consonants; and of Chinese, Japanese and
+//! Korean each two neighbouring characters are a term, because dictionaries do not agree where words end.
 //!
 //! Stems are made of words as they are written, then folded; and of folded words, because people type without accents.
 
@@ -167,6 +167,13 @@ pub fn in_every_language(written: &str) -> Vec<String> {
     all
 }
 
+/// How a folded word begins, where that says something: for a reader of whose words nothing has all.
+pub fn beginning(folded: &str) -> Option<String> {
+    let letters: String = folded.chars().take(BEGINNING).collect();
+    let enough = letters.chars().count() == BEGINNING && letters.chars().all(char::is_alphabetic);
+    (enough && script(&letters) != Script::Other).then_some(letters)
+}
+
 /// The terms of two words that stand next to each other in a query, where those are one word to some language.
 pub fn of_neighbours(first: &str, second: &str) -> Option<String> {
     let both = [syllable(first), syllable(second)];
@@ -198,6 +205,9 @@ fn of(language: &str, lower: &str) -> Vec<String> {
             stems.push(format!("{name}:{}", fold(&stemmer.stem(&folded))));
             stems.dedup();
         }
+        if script(lower) == Script::Arabic {
+            stems.push(format!("{CUT}:{}", arabic(&folded)));
+        }
     } else if !folded.chars().any(|letter| is_dense(letter) || matches!(letter, '\u{1100}'..='\u{11ff}')) {
         stems.push(format!("{CUT}:{}", cut(script(lower), &folded)));
     }
@@ -208,6 +218,7 @@ fn of(language: &str, lower: &str) -> Vec<String> {
 fn cut(script: Script, folded: &str) -> String {
     match script {
         Script::Hebrew => hebrew(folded),
+        Script::Arabic => arabic(folded),
         Script::Ethiopic => ethiopic(folded),
         _ => {
             let mut letters: Vec<char> = folded.chars().collect();
@@ -223,6 +234,26 @@ fn cut(script: Script, folded: &str) -> String {
 /// Vowels that words end in and lose or change: of Latin, Cyrillic, Georgian and Arabic letters, and signs of Indian ones.
 fn is_vowel(letter: char) -> bool {
     "aeiouyаеиоуыэюяіїєაეიოუهياو".contains(letter) || matches!(letter, '\u{93e}'..='\u{94c}' | '\u{9be}'..='\u{9cc}')
+}
+
+/// Without article, "and", "in", "as", "to", and without the endings of gender, number and possession, Persian ones too; something is
+/// always left.
+fn arabic(folded: &str) -> String {
+    let mut word = folded.replace("\u{64a}\u{64a}", "\u{64a}");
+    let long = |word: &str, but: usize| word.chars().count() >= but;
+    for start in ["وال", "بال", "كال", "فال", "لل", "ال", "و"] {
+        if let Some(rest) = word.strip_prefix(start).filter(|rest| long(rest, if start == "و" { 3 } else { 2 })) {
+            word = rest.to_owned();
+            break;
+        }
+    }
+    for end in ["گان", "گي", "هاي", "ها", "ان", "ات", "ون", "ين", "يه", "وں", "يں", "ه", "ي", "ا"]
+    {
+        if let Some(rest) = word.strip_suffix(end).filter(|rest| long(rest, 2)) {
+            word = rest.to_owned();
+        }
+    }
+    word
 }
 
 /// Without the words that are written together with the next ("and", "the", "in", "to", "from", "as", "that") and without the letters
@@ -283,6 +314,9 @@ mod tests {
             ("pl", ["wybory", "wyborach"]),
             ("uk", ["освіта", "освіту"]),
             ("ro", ["cetățenie", "cetățenia"]),
+            ("ar", ["تملك", "التملك"]),
+            ("ar", ["والأسرة", "أسرة"]),
+            ("fa", ["برده", "بردگان"]),
             ("he", ["אזרחות", "לאזרחות"]),
             ("he", ["קניין", "קנינו"]),
             ("am", ["ባርነት", "በባርነት"]),

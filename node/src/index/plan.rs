@@ -54,14 +54,16 @@ type Parts = Vec<(Occur, Box<dyn Plan>)>;
 /// Plans queries, and notes what they search for.
 pub(super) struct Planner<'a> {
     fields: &'a Fields,
+    /// Whether some of the words will do, and words that begin like them: because nothing has all.
+    relaxed: bool,
     /// What is searched for, as indexed, for snippets; a prefix ends in `*`.
     pub terms: Vec<String>,
 }
 
 impl<'a> Planner<'a> {
-    /// For an index of these fields.
-    pub fn new(fields: &'a Fields) -> Planner<'a> {
-        Planner { fields, terms: Vec::new() }
+    /// For an index of these fields; `relaxed` where nothing has all words, and some of them will do, or words that begin so.
+    pub fn new(fields: &'a Fields, relaxed: bool) -> Planner<'a> {
+        Planner { fields, relaxed, terms: Vec::new() }
     }
 
     /// A query, narrowed; documents in the first of the reader's languages come before equals.
@@ -96,7 +98,7 @@ impl<'a> Planner<'a> {
 
     /// All of these, but for those that must not; words that stand together may be a label.
     fn all(&mut self, all: &[Query]) -> Box<dyn Plan> {
-        let mut parts: Parts = Vec::new();
+        let (mut parts, mut said): (Parts, Parts) = (Vec::new(), Vec::new());
         let mut rest = all;
         while let Some((first, others)) = rest.split_first() {
             match first {
@@ -106,7 +108,7 @@ impl<'a> Planner<'a> {
                         .map_while(|part| if let Query::Word(word) = part { Some(Typed::of(word)) } else { None });
                     let typed: Vec<Typed> = typed.collect();
                     let (taken, plan) = self.words(&typed);
-                    parts.push((Occur::Must, plan));
+                    said.push((if self.relaxed { Occur::Should } else { Occur::Must }, plan));
                     if let [first, second, ..] = typed.as_slice()
                         && let Some(both) = stems::of_neighbours(first.written, second.written)
                     {
@@ -125,6 +127,12 @@ impl<'a> Planner<'a> {
                     rest = others;
                 }
             }
+        }
+        if self.relaxed && !said.is_empty() {
+            let half = said.len().div_ceil(2);
+            parts.push((Occur::Must, Box::new(BooleanQuery::with_minimum_required_clauses(said, half))));
+        } else {
+            parts.extend(said);
         }
         if !parts.iter().any(|(occur, _)| *occur == Occur::Must) {
             parts.push((Occur::Must, Box::new(AllQuery)));
@@ -185,7 +193,7 @@ impl<'a> Planner<'a> {
             let [one] = folded.as_slice() else { return words };
             return if is_one { union(vec![words, begins(self.fields.text, one)]) } else { words };
         }
-        let most = (pairs.len() * PAIRS_OF_THREE).div_ceil(3);
+        let most = if self.relaxed { pairs.len().div_ceil(2) } else { (pairs.len() * PAIRS_OF_THREE).div_ceil(3) };
         let pairs = pairs.iter().map(|pair| (Occur::Should, term(self.fields.stems, pair))).collect();
         union(vec![words, Box::new(BooleanQuery::with_minimum_required_clauses(pairs, most))])
     }
@@ -197,6 +205,10 @@ impl<'a> Planner<'a> {
         for stem in stems::in_every_language(written) {
             any.push(term(self.fields.stems, &stem));
             self.terms.push(stem);
+        }
+        if let Some(beginning) = stems::beginning(folded).filter(|_| self.relaxed) {
+            any.push(begins(self.fields.text, &beginning));
+            self.terms.push(format!("{beginning}*"));
         }
         union(any)
     }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use tantivy::collector::{Count, MultiCollector, TopDocs};
-use tantivy::query::TermQuery;
+use tantivy::query::{Query, TermQuery};
 use tantivy::schema::{IndexRecordOption, Value};
 use tantivy::{DocAddress, IndexReader, Order, TantivyDocument, Term};
 
-use super::counts::Counts;
+use super::counts::{ByValue, Counts};
 use super::layout::{ARRIVAL, Fields, first_day};
 use super::plan::Planner;
 use super::{IndexError, failed};
@@ -86,6 +86,9 @@ impl By {
     }
 }
 
+/// What is said where nothing has all of the words.
+const RELAXED: &str = "nothing has all of this; shown is what has some of the words, or words that begin like them";
+
 /// What is asked of the index.
 #[derive(Clone, Debug, Default)]
 pub struct Question {
@@ -126,22 +129,40 @@ pub struct Searcher {
     pub(super) reader: IndexReader,
 }
 
+/// A question as tantivy is asked.
+struct Planned {
+    plan: Box<dyn Query>,
+    terms: Vec<String>,
+    notes: Vec<String>,
+}
+
+/// How many match, and how many have which value.
+fn counted(searcher: &tantivy::Searcher, plan: &dyn Query) -> tantivy::Result<(u64, Vec<ByValue>)> {
+    let mut all = MultiCollector::new();
+    let total = all.add_collector(Count);
+    let counts = all.add_collector(Counts);
+    let mut fruits = searcher.search(plan, &all)?;
+    Ok((total.extract(&mut fruits) as u64, counts.extract(&mut fruits)))
+}
+
 impl Searcher {
-    /// Works that match.
+    /// Works that match. Where nothing has all of the words, what has some of them, or words that begin so, and that is said.
     pub fn search(&self, question: &Question) -> Result<Found, IndexError> {
         let failed = |error: tantivy::TantivyError| failed(&self.path, error);
         let searcher = self.reader.searcher();
-        let (query, notes) = query::parse(&question.query);
-        let mut planner = Planner::new(&self.fields);
-        let language = question.languages.first().map(String::as_str);
-        let plan = planner.plan(&query, &question.filters, language);
-        let terms = planner.terms;
+        let mut planned = self.planned(question, false);
+        let (mut total, mut counts) = counted(&searcher, &planned.plan).map_err(failed)?;
+        if total == 0 && !planned.terms.is_empty() {
+            let relaxed = self.planned(question, true);
+            let found = counted(&searcher, &relaxed.plan).map_err(failed)?;
+            if found.0 > 0 {
+                planned = relaxed;
+                (total, counts) = found;
+                planned.notes.push(RELAXED.to_owned());
+            }
+        }
+        let Planned { plan, terms, notes } = planned;
         let page = TopDocs::with_limit(question.limit.clamp(1, LIMIT_MAX)).and_offset(question.offset.min(OFFSET_MAX));
-        let mut all = MultiCollector::new();
-        let total = all.add_collector(Count);
-        let counts = all.add_collector(Counts);
-        let mut fruits = searcher.search(&plan, &all).map_err(failed)?;
-        let (total, counts) = (total.extract(&mut fruits) as u64, counts.extract(&mut fruits));
         let column = match question.by {
             By::Relevance if !terms.is_empty() => None,
             By::Relevance | By::Newest => Some(ARRIVAL.to_owned()),
@@ -158,6 +179,14 @@ impl Searcher {
         let works = self.names(&searcher, addresses)?;
         let counts = COUNTED.iter().copied().zip(counts).collect();
         Ok(Found { total, works, counts, terms, notes })
+    }
+
+    fn planned(&self, question: &Question, relaxed: bool) -> Planned {
+        let (query, notes) = query::parse(&question.query);
+        let mut planner = Planner::new(&self.fields, relaxed);
+        let language = question.languages.first().map(String::as_str);
+        let plan = planner.plan(&query, &question.filters, language);
+        Planned { plan, terms: planner.terms, notes }
     }
 
     /// What translates a work, the newest first: its language and `CODE/slug`.

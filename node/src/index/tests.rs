@@ -174,3 +174,19 @@ fn who_asks_is_shown_a_translation_and_spellings_that_languages_share_in_hers_fi
     }
     assert_eq!(searcher.translations("FI/en").unwrap(), [("sw-KE".to_owned(), "KE/sw".to_owned())]);
 }
+
+#[test]
+fn where_nothing_has_all_of_the_words_what_has_some_is_shown_and_that_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut index, _) = Index::open(dir.path(), 42).unwrap();
+    index.put(&card("FI/a", "fi", "Puheet", "Puheiden litterointi eduskunnassa")).unwrap();
+    index.put(&card("FI/b", "en", "Holidays", "Holidays with pay")).unwrap();
+    index.commit(7).unwrap();
+    let searcher = index.searcher();
+    for (query, work) in [("paid holiday", "FI/b"), ("litteroida", "FI/a")] {
+        let found = searcher.search(&asked(query)).unwrap();
+        assert_eq!((found.works.as_slice(), found.notes.len()), (&[work.to_owned()][..], 1), "{query}");
+    }
+    assert_eq!(searcher.search(&asked("\"paid holiday\"")).unwrap().total, 0);
+    assert_eq!(searcher.search(&asked("holidays pay")).unwrap().notes, Vec::<String>::new());
+}
