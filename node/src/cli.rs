@@ -9,6 +9,7 @@ mod check;
 mod compare;
 mod demo;
 mod edition;
+mod export;
 mod import;
 mod invite;
 mod key;
@@ -96,6 +97,10 @@ enum Command {
     Show(read::Show),
     /// List all versions of a work
     History(read::Show),
+    /// Write all documents that a query finds into a file, in a form that other programs read
+    Export(export::Export),
+    /// Print how to cite a document, in a form that other programs read
+    Cite(export::Cite),
     /// Write a file that proves who published a document
     Proof(check::Proof),
     /// Verify such a file with the charter alone
@@ -181,6 +186,8 @@ pub fn main() -> ExitCode {
         Command::Compare(compare) => compare.run(),
         Command::Show(show) => show.show(),
         Command::History(show) => show.history(),
+        Command::Export(export) => export.run(),
+        Command::Cite(cite) => cite.run(),
         Command::Proof(proof) => proof.run(),
         Command::Verify(verify) => verify.run(),
         Command::Explain(explain) => explain.run(),
