@@ -35,7 +35,7 @@ pub fn memory(node: &Node, field: &str) -> u64 {
 }
 
 /// Memory of a node once it no longer changes.
-fn idle_memory(node: &Node) -> u64 {
+pub fn idle_memory(node: &Node) -> u64 {
     let (mut last, mut since) = (memory(node, "VmRSS"), Instant::now());
     wait_for("the memory settles", || {
         let now = memory(node, "VmRSS");

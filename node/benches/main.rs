@@ -6,6 +6,7 @@ mod catch_up;
 mod corpus;
 mod dialogue;
 mod exchange;
+mod export;
 #[path = "../../tests/node/federation.rs"]
 #[allow(dead_code)]
 mod federation;
@@ -27,7 +28,7 @@ use table::Table;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Workloads one can choose; `catch-up` is the ground for those that need its folders.
-const WORKLOADS: [&str; 8] = ["catch-up", "sync", "live", "search", "harvest", "memory", "start", "import"];
+const WORKLOADS: [&str; 9] = ["catch-up", "sync", "live", "search", "export", "harvest", "memory", "start", "import"];
 
 fn main() {
     let _ = rustix::thread::disable_transparent_huge_pages(true);
@@ -45,13 +46,16 @@ fn main() {
     if wanted("live") {
         live::run(&stage, &mut table);
     }
-    if ["catch-up", "sync", "search", "start", "import"].into_iter().any(wanted) {
+    if ["catch-up", "sync", "search", "export", "start", "import"].into_iter().any(wanted) {
         let taken = catch_up::run(&stage, &mut table);
         if wanted("catch-up") {
             index::run(&stage, &taken, &mut table);
         }
         if wanted("search") {
             search::run(&stage, &mut table);
+        }
+        if wanted("export") {
+            export::run(&stage, &mut table);
         }
         if wanted("start") {
             footprint::starts(&stage, &taken, &mut table);

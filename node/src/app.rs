@@ -28,6 +28,8 @@ use crate::views;
 
 /// Requests answered at once; more wait in their callers.
 const REQUESTS_MAX: usize = 64;
+/// Exports written at once: each reads the disk as fast as it is taken, beside everything else a node does.
+const EXPORTS_MAX: usize = 4;
 /// Hits of a search that does not say how many.
 const LIMIT_DEFAULT: usize = 20;
 
@@ -44,6 +46,7 @@ pub struct App {
     pub notes: Arc<Mutex<Vec<String>>>,
     pub(crate) hosts: Arc<[String]>,
     pub(crate) slots: Arc<Semaphore>,
+    pub(crate) exports: Arc<Semaphore>,
     token: Arc<str>,
     metrics: Arc<Metrics>,
 }
@@ -130,6 +133,7 @@ impl App {
             token: token.into(),
             hosts: hosts.into(),
             slots: Arc::new(Semaphore::new(REQUESTS_MAX)),
+            exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             metrics: Arc::new(metrics),
         }
     }

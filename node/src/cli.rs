@@ -10,6 +10,7 @@ mod check;
 mod compare;
 mod demo;
 mod edition;
+mod export;
 mod import;
 mod invite;
 mod key;
@@ -110,6 +111,10 @@ enum Command {
     History(read::Show),
     /// Show what changed between two versions of a work
     Diff(threads::Diff),
+    /// Write all documents that a query finds into a file, in a form that other programs read
+    Export(export::Export),
+    /// Print how to cite a document, in a form that other programs read
+    Cite(export::Cite),
     /// Write a file that proves who published a document
     Proof(check::Proof),
     /// Verify such a file with the charter alone
@@ -201,6 +206,8 @@ pub fn main() -> ExitCode {
         Command::Show(show) => show.show(),
         Command::History(show) => show.history(),
         Command::Diff(diff) => diff.run(),
+        Command::Export(export) => export.run(),
+        Command::Cite(cite) => cite.run(),
         Command::Proof(proof) => proof.run(),
         Command::Verify(verify) => verify.run(),
         Command::Explain(explain) => explain.run(),

@@ -1,6 +1,7 @@
 //! A command's way to a running node: its HTTP API, found by the file the node leaves in its data folder.
 
 use std::fs;
+use std::io::Read;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -67,6 +68,14 @@ impl Client {
         let response = self.agent.get(self.url(path)).call().map_err(|error| self.unreachable(&error))?;
         let mut response = refused(response)?;
         response.body_mut().read_to_string().map_err(|error| self.unreachable(&error))
+    }
+
+    /// Asks for something of any length, and gives its headers and a way to read it. However long it takes, as long as it goes on.
+    pub fn stream(&self, path: &str) -> Result<(ureq::http::HeaderMap, impl Read), ClientError> {
+        let request = self.agent.get(self.url(path)).config().timeout_global(None).timeout_recv_response(Some(TIMEOUT));
+        let response = refused(request.build().call().map_err(|error| self.unreachable(&error))?)?;
+        let (parts, body) = response.into_parts();
+        Ok((parts.headers, body.into_reader()))
     }
 
     /// Asks for something to be written; `None` where there is nothing to say about it.

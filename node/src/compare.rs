@@ -18,6 +18,7 @@ use crate::index::{LIMIT_MAX, Question};
 use crate::jurisdictions;
 use crate::library::{Library, LibraryError};
 use crate::name::Name;
+use crate::spreadsheet::inert;
 use crate::views;
 
 /// Works that are compared: more than one reads in a table. Who needs all exports.
@@ -30,8 +31,6 @@ pub const FIELDS_DEFAULT: &str = "legal_status,dates.in_force,enforcement.penalt
 const OUTER: [&str; 2] = ["dates", "enforcement"];
 /// Width of a cell in a terminal: four to a line. What is longer is cut; CSV and JSON have all of it.
 const CELL_WIDTH: usize = 36;
-/// With which a cell must not begin in a spreadsheet, which would take it for a formula (OWASP: CSV injection).
-const FORMULAS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
 /// Works beside each other.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -182,10 +181,9 @@ impl Comparison {
     /// As CSV: a line for each work. What a spreadsheet would take for a formula has an apostrophe before it.
     pub fn to_csv(&self) -> String {
         let mut csv = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-        let inert = |cell: &str| if cell.starts_with(FORMULAS) { format!("'{cell}") } else { cell.to_owned() };
         // Into memory, which does not fail.
         for line in self.lines() {
-            let _ = csv.write_record(line.iter().map(|cell| inert(cell)));
+            let _ = csv.write_record(line.iter().map(|cell| inert(cell).into_owned()));
         }
         String::from_utf8(csv.into_inner().unwrap_or_default()).unwrap_or_default()
     }

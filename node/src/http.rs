@@ -27,6 +27,7 @@ use crate::app::{App, Problem, SearchParams, name};
 use crate::compare;
 use crate::document;
 use crate::explain::Explainer;
+use crate::export;
 use crate::feed;
 use crate::import;
 use crate::keeper::now_ms;
@@ -87,6 +88,7 @@ pub fn router(app: App) -> axum::Router {
         .merge(compare::routes())
         .merge(import::routes::routes())
         .merge(threads::routes())
+        .merge(export::routes::routes())
         .split_for_parts();
     refusals::Described.modify(&mut description);
     let description = Arc::new(description.to_pretty_json().unwrap_or_default());

@@ -9,9 +9,12 @@ mod counts;
 mod layout;
 mod plan;
 mod searcher;
+mod walk;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tantivy::{Index as Tantivy, IndexWriter, ReloadPolicy, TantivyDocument, Term};
 use thiserror::Error;
@@ -20,6 +23,7 @@ use layout::{Fields, LINES, Lines, VERSION};
 
 pub use card::Card;
 pub use searcher::{By, Filters, Found, LIMIT_MAX, OFFSET_MAX, Question, Searcher};
+pub use walk::Walk;
 
 /// Bytes the writer may gather before it writes a part of the index: tantivy's least, and one thread, for modest machines.
 const WRITER_BYTES: usize = 32 * 1024 * 1024;
@@ -138,6 +142,7 @@ impl Index {
             commit.commit()
         });
         committed.and_then(|_| self.searcher.reader.reload()).map_err(|error| failed(&self.path, error))?;
+        self.searcher.cursor.store(cursor, Ordering::Release);
         if self.erasing {
             self.erasing = self.rewrite().map_err(|error| failed(&self.path, error))?;
         }
@@ -177,7 +182,8 @@ impl Index {
         let cursor = payload.as_deref().and_then(|payload| payload.split_once(' '));
         let cursor =
             cursor.filter(|(version, _)| *version == VERSION.to_string()).and_then(|(_, cursor)| cursor.parse().ok());
-        let searcher = Searcher { path: path.to_owned(), fields: fields.clone(), reader };
+        let brought = Arc::new(AtomicU64::new(cursor.unwrap_or_default()));
+        let searcher = Searcher { path: path.to_owned(), fields: fields.clone(), reader, cursor: brought };
         Ok((Index { path: path.to_owned(), new: false, erasing: false, fields, writer, searcher }, cursor))
     }
 }

@@ -1,5 +1,7 @@
 //! Every question a reader can ask, answered from the local replica alone. API, pages and commands all ask here.
 
+mod documents;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -29,6 +31,8 @@ use crate::snippet;
 use crate::time;
 use crate::views;
 use crate::vocabulary;
+
+pub use documents::Documents;
 
 /// Works counted of one member for a page; an export counts them all.
 const WORKS_MAX: usize = 100_000;
@@ -81,6 +85,7 @@ pub enum LibraryError {
 }
 
 /// Where answers come from, as of one moment.
+#[derive(Clone)]
 pub struct Library {
     /// The store.
     pub reader: Reader,

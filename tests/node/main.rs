@@ -10,6 +10,7 @@ mod damage;
 mod description;
 mod disk;
 mod erase;
+mod export;
 mod faults;
 mod federation;
 mod forks;

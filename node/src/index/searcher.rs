@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tantivy::collector::{Count, MultiCollector, TopDocs};
 use tantivy::query::{Query, TermQuery};
@@ -127,6 +129,7 @@ pub struct Searcher {
     pub(super) path: PathBuf,
     pub(super) fields: Fields,
     pub(super) reader: IndexReader,
+    pub(super) cursor: Arc<AtomicU64>,
 }
 
 /// A question as tantivy is asked.
@@ -208,6 +211,11 @@ impl Searcher {
             found.extend(works.into_iter().map(|work| (language.clone(), work)));
         }
         Ok(found)
+    }
+
+    /// Up to which arrival of the store one finds.
+    pub fn cursor(&self) -> u64 {
+        self.cursor.load(Ordering::Acquire)
     }
 
     /// Works in the index.
