@@ -74,9 +74,9 @@ def read_bibtex(lines):
     same("bibtex that is none", library.failed_blocks, [])
     same("bibtex", len(library.entries), len(lines))
     for entry, line in zip(library.entries, lines):
-        # The reader takes LaTeX's circumflex for an accent that stands alone.
+        # The reader takes LaTeX's circumflex for an accent that stands alone, and does not know its braces.
         title = entry["title"].removeprefix("{").removesuffix("}").replace("\u02c6", "^")
-        same("bibtex title", title, spaced(line["title"]))
+        same("bibtex title", title, spaced(line["title"]).replace("{", "").replace("}", ""))
         same("bibtex version", entry["version"], str(line["version"]))
         if line["citation"] not in entry["note"]:
             sys.exit(f"bibtex note: {entry['note']}")
