@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::Record;
 use crate::front_matter::FrontMatter;
+use crate::related::Related;
 use crate::views::Provenance;
 
 #[derive(Serialize)]
@@ -18,6 +19,8 @@ struct Line<'a> {
     withdrawn: Option<&'a str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     newer: bool,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    related: &'a [Related],
     provenance: &'a Provenance,
     citation: &'a str,
     frontier: &'a str,
@@ -33,6 +36,7 @@ pub fn record(record: &Record<'_>) -> String {
         text: &document.text,
         withdrawn: document.withdrawn.as_deref(),
         newer: document.newer,
+        related: &document.related,
         provenance: &document.provenance,
         citation: &document.citation,
         frontier: &record.snapshot.frontier,

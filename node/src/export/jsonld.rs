@@ -3,6 +3,8 @@
 //! The context is in the file and made of full IRIs, so that whoever expands it asks nobody. A document is never said to be the
 //! law that it sums up: it is a report `about` a `Legislation`, and its author is the parliament that signed it.
 
+mod kinds;
+
 use serde_json::{Map, Value, json};
 
 use super::record::{Record, Snapshot};
@@ -78,6 +80,17 @@ impl Node {
         }
         self
     }
+
+    /// More of a term that there may be already.
+    fn add(&mut self, term: &str, values: Vec<Value>) {
+        if values.is_empty() {
+            return;
+        }
+        match self.0.get_mut(term) {
+            Some(Value::Array(there)) => there.extend(values),
+            _ => drop(self.0.insert(term.to_owned(), Value::Array(values))),
+        }
+    }
 }
 
 /// A document.
@@ -120,6 +133,7 @@ fn node(record: &Record<'_>) -> Value {
     } else {
         identifiers.extend(front.identifiers.iter().map(|id| property(&id.scheme, &id.value)));
     }
+    about.extend(kinds::thing(record));
     node.put("identifier", identifiers).put("about", about);
     if let Some(reason) = &document.withdrawn {
         node.put("creativeWorkStatus", "Withdrawn").put("comment", json!({"@type": "Comment", "text": text(reason)}));
@@ -129,6 +143,7 @@ fn node(record: &Record<'_>) -> Value {
         before.map(|version| json!({"@id": iri_of(snapshot, &document.work, version.version, &version.digest)}));
     node.put("prov:wasRevisionOf", before.collect::<Vec<_>>());
     relations(record, &mut node);
+    kinds::works(record, &mut node);
     Value::Object(node.0)
 }
 

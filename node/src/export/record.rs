@@ -3,6 +3,7 @@
 
 use crate::client::percent;
 use crate::library::Library;
+use crate::related::Related;
 use crate::time;
 use crate::views;
 
@@ -68,8 +69,7 @@ impl Record<'_> {
 
     /// What a list shows of it.
     pub fn summary(&self) -> &str {
-        let front = &self.document.front_matter;
-        if front.summary_short.is_empty() { &front.objective } else { &front.summary_short }
+        self.document.front_matter.lead()
     }
 
     /// Topics and keywords.
@@ -83,7 +83,17 @@ impl Record<'_> {
         let document = self.document;
         let withdrawn = document.withdrawn.as_ref().map(|reason| format!("WITHDRAWN by its author: {reason}"));
         let newer = document.newer.then(|| "written by a newer Comity; something may be missing here".to_owned());
-        withdrawn.into_iter().chain(newer).collect()
+        let about = document.about.iter().filter(|about| about.older || about.withdrawn.is_some());
+        let about = about.filter_map(|about| about.words.clone());
+        let corrections =
+            document.related.iter().filter(|other| other.rel == "correction" && other.withdrawn.is_none());
+        let correction = |other: &Related| {
+            let Related { work, version, member_name, lead, .. } = other;
+            format!("CORRECTION by {member_name}, {work}@{version}: {lead}")
+        };
+        let beside = document.concurrent.iter().map(|name| format!("another version stands beside it: @{name}"));
+        let corrections = corrections.map(correction);
+        withdrawn.into_iter().chain(corrections).chain(about).chain(beside).chain(newer).collect()
     }
 
     /// The same, then how to cite it and the snapshot it is from.

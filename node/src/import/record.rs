@@ -10,7 +10,7 @@ use crate::front_matter::FrontMatter;
 use crate::import::language;
 
 /// Keys that an export adds.
-const ADDED: &[&str] = &["work", "version", "withdrawn", "newer", "provenance", "citation", "frontier"];
+const ADDED: &[&str] = &["work", "version", "withdrawn", "newer", "related", "provenance", "citation", "frontier"];
 
 /// What a document says.
 #[derive(Clone, Debug, Default, PartialEq)]
