@@ -321,3 +321,82 @@ fn a_parliaments_own_system_pushes_every_night_and_a_push_sent_again_is_answered
     drop(node);
     federation.audit("FI");
 }
+
+/// A translation of the Declaration as its file has it: language, title, text.
+fn declaration(html: &str) -> (String, String, String) {
+    let page = scraper::Html::parse_document(html);
+    let all = |selector: &str| {
+        let selector = scraper::Selector::parse(selector).unwrap();
+        page.select(&selector).map(|part| part.text().collect::<String>().trim().to_owned()).collect::<Vec<_>>()
+    };
+    let code = page.root_element().value().attr("data-iso6393").unwrap().to_owned();
+    (code, all("h1").concat(), all("h2, h3, p, li").join("\n\n"))
+}
+
+#[test]
+fn the_universal_declaration_is_one_work_in_thirty_languages() {
+    let Some(folder) = shared("udhr") else { return };
+    let federation = Federation::found(&["INT-UN"]);
+    let node = federation.start("INT-UN", &[]);
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().flatten().map(|file| file.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|ending| ending == "html"));
+    files.sort();
+    let (mut original, mut translations) = (String::new(), String::new());
+    for file in &files {
+        let (code, title, text) = declaration(&std::fs::read_to_string(file).unwrap());
+        let row = json!({"code": code, "title": title, "text": text}).to_string() + "\n";
+        if code == "eng" { original += &row } else { translations += &row }
+    }
+    let mapping = |name: &str, constants: &str, slug: &str| {
+        let fields = format!("[fields]\nslug = {slug}\nlanguage = \"code\"\ntitle = \"title\"\ntext = \"text\"\n");
+        federation.file(name, &format!("[constants]\nlicence = \"CC0-1.0\"\n{constants}\n{fields}"))
+    };
+    let first = mapping("original.toml", "kind = \"law-summary\"\njurisdiction = \"UN\"", "{ value = \"udhr\" }");
+    let about = "kind = \"translation\"\nabout = \"INT-UN/udhr@1\"\nmethod = \"official\"";
+    let others = mapping("others.toml", about, "{ column = \"code\", before = \"udhr-\" }");
+    let (original, translations) =
+        (federation.file("en.jsonl", &original), federation.file("all.jsonl", &translations));
+    for (first_time, counts) in [(true, (29, 0, 0)), (false, (0, 29, 0))] {
+        let report = Report::of(&federation, "INT-UN", &["--mapping", &first, &original]);
+        assert_eq!(report.counts(), if first_time { (1, 0, 0) } else { (0, 1, 0) }, "{:?}", report.records);
+        let report = Report::of(&federation, "INT-UN", &["--mapping", &others, &translations]);
+        assert_eq!((report.code, report.counts()), (0, counts), "{:?}", report.records);
+    }
+    // ISO 639-3 as the files have it, BCP 47 as readers ask for it.
+    for (slug, language) in [("arb", "ar"), ("cmn", "zh"), ("pes", "fa"), ("swh", "sw"), ("hye", "hy"), ("deu", "de")] {
+        let document = node.get(&format!("/v1/documents/INT-UN/udhr-{slug}"));
+        assert_eq!(document["front_matter"]["language"], language, "{document}");
+    }
+    let declaration = node.get("/v1/documents/INT-UN/udhr");
+    let related = declaration["related"].as_array().unwrap();
+    assert_eq!(related.iter().filter(|one| one["rel"] == "translation").count(), 29, "{related:?}");
+    wait_until("all are found", || node.status()["indexed"] == 30);
+    assert!(node.found("language:ar") == 1 && node.found("language:zh") == 1);
+    drop(node);
+    federation.audit("INT-UN");
+}
+
+#[test]
+fn what_one_node_exports_another_of_the_same_member_imports() {
+    let (old, new) = (Federation::found(&["FI", "KE-LC01"]), Federation::found(&["FI"]));
+    let node = old.start("FI", &[]);
+    let kenya = old.start("KE-LC01", &[&node]);
+    old.publish("FI", "law", "Of *ours*, with <b>all</b> it says.");
+    old.publish("FI", "gone", "Taken back.");
+    old.publish("KE-LC01", "act", "Of others.");
+    old.done(&["withdraw", "--data", &old.path("FI"), "FI/gone", "--reason", "an error"]);
+    crate::federation::wait_for_documents(&[&node, &kenya], 2);
+    let file = new.path("all.jsonl");
+    old.done(&["export", "--data", &old.path("FI"), "--format", "jsonl", "--out", &file]);
+    let there = new.start("FI", &[]);
+    let report = Report::of(&new, "FI", &[&file]);
+    let imported: Vec<&Value> = report.records.iter().filter(|record| record["verdict"] == "imported").collect();
+    assert!(imported.len() == 1 && imported[0]["work"] == "FI/law@1", "{:?}", report.records);
+    assert_eq!(report.saying("is a work of KE-LC01").len(), 1, "{:?}", report.records);
+    assert_eq!(report.code, 0);
+    let (before, after) = (node.get("/v1/documents/FI/law"), there.get("/v1/documents/FI/law"));
+    assert_eq!((&before["front_matter"], &before["text"]), (&after["front_matter"], &after["text"]));
+    assert_eq!(Report::of(&new, "FI", &[&file]).counts().0, 0);
+    drop((node, kenya, there));
+    new.audit("FI");
+}

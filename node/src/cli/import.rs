@@ -7,11 +7,12 @@ use std::sync::mpsc;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
+use serde::Serialize;
 
 use super::read::answered;
 use super::{CliError, Data};
 use crate::client::Client;
+use crate::document::Document;
 use crate::front_matter::FrontMatter;
 use crate::import::batch::Batch;
 use crate::import::candidate::{Candidate, Maker};
@@ -162,13 +163,17 @@ fn take(client: &Client, member: &str, candidates: &[Candidate]) -> Result<Vec<O
 }
 
 /// A candidate as an export would write it.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    front: FrontMatter,
+    text: &'a str,
+}
+
 fn line(one: &Candidate) -> Result<String, CliError> {
-    let front = FrontMatter::of(one.document.kind as u32, &one.document.publication);
-    let mut record = serde_json::to_value(front).map_err(CliError::failed)?;
-    if let Some(record) = record.as_object_mut() {
-        record.insert("text".to_owned(), json!(one.document.publication.text));
-    }
-    Ok(record.to_string())
+    let Document { kind, publication } = &one.document;
+    let line = Line { front: FrontMatter::of(*kind as u32, publication), text: &publication.text };
+    serde_json::to_string(&line).map_err(CliError::failed)
 }
 
 fn bar(source: &Source) -> ProgressBar {
