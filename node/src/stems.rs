@@ -21,6 +21,8 @@ use crate::text::fold;
 const STEMS_MAX: usize = 16_384;
 /// Letters of a word's beginning.
 const BEGINNING: usize = 5;
+/// Letters at the end of a long word that are most likely bent.
+const BENT: usize = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Script {
@@ -105,6 +107,11 @@ pub fn is_dense(letter: char) -> bool {
         | '\u{ac00}'..='\u{d7a3}') // Hangul
 }
 
+/// Whether a letter is part of a Korean syllable, which folding takes apart.
+fn is_jamo(letter: char) -> bool {
+    matches!(letter, '\u{1100}'..='\u{11ff}')
+}
+
 /// Whether a word is of a script that bends words with its own letters only: a particle or an ending in Japanese.
 pub fn is_hiragana(word: &str) -> bool {
     word.chars().all(|letter| matches!(letter, '\u{3041}'..='\u{309f}'))
@@ -167,11 +174,17 @@ pub fn in_every_language(written: &str) -> Vec<String> {
     all
 }
 
-/// How a folded word begins, where that says something: for a reader of whose words nothing has all.
-pub fn beginning(folded: &str) -> Option<String> {
-    let letters: String = folded.chars().take(BEGINNING).collect();
-    let enough = letters.chars().count() == BEGINNING && letters.chars().all(char::is_alphabetic);
-    (enough && script(&letters) != Script::Other).then_some(letters)
+/// How a folded word begins, where that says something, the longer beginning first: for a reader of whose words nothing has all.
+pub fn beginnings(folded: &str) -> Vec<String> {
+    let letters: Vec<char> = folded.chars().collect();
+    let is_word = |letter: &char| !letter.is_ascii_digit() && !is_dense(*letter) && !is_jamo(*letter);
+    if letters.len() < BEGINNING || !letters.iter().all(is_word) {
+        return Vec::new();
+    }
+    let lengths = [letters.len().saturating_sub(BENT).max(BEGINNING), BEGINNING];
+    let mut beginnings: Vec<String> = lengths.iter().map(|length| letters.iter().take(*length).collect()).collect();
+    beginnings.dedup();
+    beginnings
 }
 
 /// The terms of two words that stand next to each other in a query, where those are one word to some language.
@@ -208,7 +221,7 @@ fn of(language: &str, lower: &str) -> Vec<String> {
         if script(lower) == Script::Arabic {
             stems.push(format!("{CUT}:{}", arabic(&folded)));
         }
-    } else if !folded.chars().any(|letter| is_dense(letter) || matches!(letter, '\u{1100}'..='\u{11ff}')) {
+    } else if !folded.chars().any(|letter| is_dense(letter) || is_jamo(letter)) {
         stems.push(format!("{CUT}:{}", cut(script(lower), &folded)));
     }
     stems

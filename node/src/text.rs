@@ -7,6 +7,10 @@ use std::borrow::Cow;
 
 /// Bytes of a word that are indexed; longer ones are addresses and noise.
 const WORD_BYTES_MAX: usize = 64;
+/// Letters of the longest article that loses its vowel before another: `dell'`, `jusqu'`.
+const ELIDED_LETTERS_MAX: usize = 5;
+/// Letters of what follows it: fewer are an English ending, `parliament's`.
+const ELIDING_LETTERS_MIN: usize = 3;
 /// One word of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word {
@@ -29,12 +33,22 @@ pub fn words(text: &str) -> Vec<Word> {
             && word.len() <= WORD_BYTES_MAX
             && word.chars().any(char::is_alphanumeric)
         {
-            words.push(Word { folded: fold(word), start, end });
+            let elided = elided(word);
+            let word = word.get(elided..).unwrap_or(word);
+            words.push(Word { folded: fold(word), start: start + elided, end });
         }
         start = end;
     }
     words.retain(|word| !word.folded.is_empty());
     words
+}
+
+/// Bytes of what French, Italian and others write together with a word and an apostrophe: `l'éducation`, `dell'istruzione`.
+fn elided(word: &str) -> usize {
+    let Some((before, after)) = word.split_once(['\'', '’']) else { return 0 };
+    let is_article =
+        (1..=ELIDED_LETTERS_MAX).contains(&before.len()) && before.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if is_article && after.chars().count() >= ELIDING_LETTERS_MIN { word.len() - after.len() } else { 0 }
 }
 
 /// A word as all spellings of it are indexed.
@@ -97,5 +111,6 @@ mod tests {
         assert_eq!(fold("دِین"), fold("دين"));
         assert_eq!(fold("ΝΌΜΟΣ"), fold("νομοσ"));
         assert!(folded("ปัญญาประดิษฐ์").len() > 1);
+        assert_eq!(folded("l’éducation, dell'istruzione, parliament's"), ["education", "istruzione", "parliament's"]);
     }
 }

@@ -49,6 +49,9 @@ impl<'a> Typed<'a> {
     }
 }
 
+/// How much more a long beginning of a word weighs than a short one.
+const BEGINNING_BOOST: f32 = 2.0;
+
 type Parts = Vec<(Occur, Box<dyn Plan>)>;
 
 /// Plans queries, and notes what they search for.
@@ -206,8 +209,12 @@ impl<'a> Planner<'a> {
             any.push(term(self.fields.stems, &stem));
             self.terms.push(stem);
         }
-        if let Some(beginning) = stems::beginning(folded).filter(|_| self.relaxed) {
-            any.push(begins(self.fields.text, &beginning));
+        for (beginning, weight) in
+            stems::beginnings(folded).into_iter().zip([BEGINNING_BOOST, 1.0]).filter(|_| self.relaxed)
+        {
+            for field in [self.fields.title, self.fields.text] {
+                any.push(Box::new(BoostQuery::new(begins(field, &beginning), weight)));
+            }
             self.terms.push(format!("{beginning}*"));
         }
         union(any)
