@@ -261,7 +261,7 @@ impl SearchParams {
     /// What the result is narrowed to.
     pub fn filters(&self) -> Filters {
         let SearchParams { kind, topic, jurisdiction, language, member, status, year, assistance, .. } = self.clone();
-        Filters { kind, topic, jurisdiction, language, member, status, year, assistance }
+        Filters { kind, topic, jurisdiction, language, member, status, year, assistance, withdrawn: false }
     }
 
     /// With the languages a browser says its reader wants, where none are named.

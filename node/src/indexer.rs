@@ -166,13 +166,10 @@ fn readable<T>(kept: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreEr
     }
 }
 
-/// A work as it is indexed; `None` where it is withdrawn, or its current version is not held. What was read just now is mostly
+/// A work as it is indexed; `None` where its current version is not held. What was read just now is mostly
 /// the current version, and not read again.
 fn card(reader: &Reader, work: &str, rows: &[WorkRow], read: Option<Read>) -> Result<Option<Card>, StoreError> {
     let state = fold(rows);
-    if state.withdrawn.is_some() {
-        return Ok(None);
-    }
     let Some(current) = state.current.first() else { return Ok(None) };
     let Some(row) = rows.iter().find(|row| row.digest == current.digest) else { return Ok(None) };
     let Says::Version(_, kind) = &row.says else { return Ok(None) };
@@ -185,7 +182,8 @@ fn card(reader: &Reader, work: &str, rows: &[WorkRow], read: Option<Read>) -> Re
         let Some(publication) = publication else { return Ok(None) };
         (kept.arrival, publication)
     };
-    Ok(Some(card_of(work, *kind, &publication, arrival)))
+    let withdrawn = state.withdrawn.is_some();
+    Ok(Some(Card { withdrawn, ..card_of(work, *kind, &publication, arrival) }))
 }
 
 /// A publication as it is indexed.
@@ -201,6 +199,7 @@ pub fn card_of(work: &str, kind: u32, publication: &schema::Publication, arrival
         title: front.title,
         language: front.language,
         original: translated(kind, publication),
+        withdrawn: false,
         arrival,
     }
 }

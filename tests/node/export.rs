@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::federation::{Federation, Node, wait_for_documents};
+use crate::federation::{Federation, Node, wait_for_documents, wait_until};
 
 /// Every form, and how a file of it ends.
 const FORMATS: [(&str, &str); 6] = [
@@ -107,7 +107,7 @@ fn a_result_leaves_in_every_form_whole_and_in_every_script() {
 }
 
 #[test]
-fn an_export_is_of_one_moment_and_says_when_it_cannot_be() {
+fn an_export_is_of_one_moment_and_takes_along_what_others_say() {
     let federation = Federation::found(&["FI"]);
     let node = federation.start("FI", &[]);
     federation.publish("FI", "law", "As it was enacted.");
@@ -132,6 +132,30 @@ fn an_export_is_of_one_moment_and_says_when_it_cannot_be() {
     assert_eq!(get(&node, "/v1/export?format=docx").0, 400);
     let bom = get(&node, "/v1/export?format=csv&bom=true").2;
     assert!(bom.starts_with("\u{feff}work,version,"), "{bom}");
+    // What others say of it, and that its author took it back, go with it.
+    let about = |kind: &str, more: &str| {
+        format!(
+            "---\nkind: {kind}\nlanguage: fi\ntitle: Lain {kind}\nslug: {kind}\nabout: FI/law@2\n{more}\n---\nTeksti.\n"
+        )
+    };
+    let path = federation.path("FI");
+    for (kind, more) in [("correction", "what_is_wrong: A word is missing."), ("translation", "method: human")] {
+        federation.done(&["publish", "--data", &path, &federation.file(&format!("{kind}.md"), &about(kind, more))]);
+    }
+    federation.done(&["withdraw", "--data", &path, "FI/law", "--reason", "it was annulled"]);
+    let cited = federation.done(&["cite", "--data", &path, "FI/law@2", "--format", "ris"]);
+    for note in
+        ["WITHDRAWN by its author: it was annulled", "CORRECTION by Parliament FI, FI/correction@1: A word is missing."]
+    {
+        assert!(cited.contains(&format!("N1  - {note}\r\n")), "{cited}");
+    }
+    wait_until("the withdrawal is exported", || lines("amended")[0]["withdrawn"] == "it was annulled");
+    assert_eq!(node.found("amended"), 0, "whoever searches does not find what does not stand");
+    let law = lines("kind:translation");
+    let translated: Value = serde_json::from_str(&get(&node, "/v1/citations/FI/translation?format=jsonld").2).unwrap();
+    let of = &translated["prov:wasDerivedFrom"][0]["@id"];
+    assert!(of.as_str().unwrap().contains("/FI/law@2~"), "{translated}");
+    assert_eq!((&translated["translationOfWork"][0]["@id"], law[0]["about"]["work"].as_str()), (of, Some("FI/law@2")));
     // Nothing half written looks whole.
     let (code, words) = federation.refused(&[
         "export",

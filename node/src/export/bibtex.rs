@@ -26,7 +26,7 @@ pub fn record(record: &Record<'_>) -> String {
         ("language", value(&document.front_matter.language)),
         ("keywords", value(&record.keywords().collect::<Vec<_>>().join(", "))),
         ("abstract", value(record.summary())),
-        ("note", value(&record.notes().join(". "))),
+        ("note", value(&record.notes().join(" | "))),
     ];
     let fields = fields.iter().filter(|(_, value)| !value.is_empty() && value != "{}");
     let fields: String = fields.map(|(name, value)| format!("  {name} = {{{value}}},\n")).collect();

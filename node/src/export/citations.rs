@@ -17,7 +17,7 @@ pub fn record(record: &Record<'_>) -> Value {
         "version": document.version.to_string(),
         "genre": front.kind,
         "language": front.language,
-        "note": line(&record.notes().join(". ")),
+        "note": line(&record.notes().join(" | ")),
     });
     if let Some((year, month, day)) = record.date() {
         let number = |part: &str| part.parse::<u64>().unwrap_or_default();

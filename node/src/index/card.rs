@@ -2,7 +2,7 @@
 
 use tantivy::TantivyDocument;
 
-use super::layout::{Fields, lines};
+use super::layout::{Fields, WITHDRAWN, lines};
 use crate::fields::{self, COUNTED};
 use crate::partial_date::Span;
 use crate::stems;
@@ -25,6 +25,8 @@ pub struct Card {
     pub dates: Vec<(&'static str, Span)>,
     /// The work that it translates, where it does.
     pub original: Option<String>,
+    /// Whether its author took it back: it is found only by whoever asks for that too.
+    pub withdrawn: bool,
     /// Which arrival it was here; newest sorts by it.
     pub arrival: u64,
 }
@@ -61,6 +63,9 @@ impl Card {
         }
         if let Some(original) = &self.original {
             document.add_text(fields.original, original);
+        }
+        if self.withdrawn {
+            document.add_text(fields.withdrawn, WITHDRAWN);
         }
         document.add_u64(fields.arrival, self.arrival);
         document

@@ -8,9 +8,11 @@ use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 use crate::fields::{COUNTED, dates};
 
 /// Version of the layout and of how words are made. An index of another one is rebuilt.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// Name of the tokenizer of all words.
 pub const LINES: &str = "lines";
+/// What is in the field of a work that its author took back.
+pub const WITHDRAWN: &str = "1";
 /// By which the newest sort.
 pub const ARRIVAL: &str = "arrival";
 
@@ -29,6 +31,8 @@ pub struct Fields {
     pub marks: Field,
     /// The work that this one translates.
     pub original: Field,
+    /// Whether its author took it back: [`WITHDRAWN`], or nothing.
+    pub withdrawn: Field,
     /// Which arrival it was.
     pub arrival: Field,
     /// What is counted, in the order of [`COUNTED`].
@@ -60,13 +64,14 @@ pub fn schema() -> (Schema, Fields) {
     let stems = builder.add_text_field("stems", indexed(IndexRecordOption::WithFreqs));
     let marks = builder.add_text_field("marks", STRING);
     let original = builder.add_text_field("original", STRING);
+    let withdrawn = builder.add_text_field("withdrawn", STRING);
     let arrival = builder.add_u64_field(ARRIVAL, INDEXED | FAST);
     let columns = COUNTED.map(|name| builder.add_text_field(name, STRING | FAST)).to_vec();
     let day = |field: &&str, builder: &mut tantivy::schema::SchemaBuilder| {
         (builder.add_u64_field(&first_day(field), FAST), builder.add_u64_field(&last_day(field), FAST))
     };
     let dates = dates().map(|field| day(&field.name, &mut builder)).collect();
-    (builder.build(), Fields { work, title, text, stems, marks, original, arrival, columns, dates })
+    (builder.build(), Fields { work, title, text, stems, marks, original, withdrawn, arrival, columns, dates })
 }
 
 /// Words as a field takes them: already found and folded, a line each, because tantivy takes tokens only by way of JSON.

@@ -10,7 +10,7 @@ use tantivy::query::{
 use tantivy::schema::{Field, IndexRecordOption};
 
 use super::card::mark;
-use super::layout::Fields;
+use super::layout::{Fields, WITHDRAWN};
 use super::searcher::Filters;
 use crate::fields;
 use crate::labels::{self, List};
@@ -72,6 +72,9 @@ impl<'a> Planner<'a> {
     /// A query, narrowed; documents in the first of the reader's languages come before equals.
     pub fn plan(&mut self, query: &Query, filters: &Filters, language: Option<&str>) -> Box<dyn Plan> {
         let mut parts: Parts = vec![(Occur::Must, self.query(query))];
+        if !filters.withdrawn {
+            parts.push((Occur::MustNot, exact(self.fields.withdrawn, WITHDRAWN)));
+        }
         for (column, (_, value)) in self.fields.columns.iter().zip(filters.by_name()) {
             if let Some(value) = value.filter(|value| !value.is_empty()) {
                 parts.push((Occur::Must, Box::new(ConstScoreQuery::new(exact(*column, value), 0.0))));

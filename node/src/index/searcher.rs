@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tantivy::collector::{Count, MultiCollector, TopDocs};
-use tantivy::query::{Query, TermQuery};
+use tantivy::query::{BooleanQuery, Occur, Query, TermQuery};
 use tantivy::schema::{IndexRecordOption, Value};
 use tantivy::{DocAddress, IndexReader, Order, TantivyDocument, Term};
 
 use super::counts::{ByValue, Counts};
-use super::layout::{ARRIVAL, Fields, first_day};
+use super::layout::{ARRIVAL, Fields, WITHDRAWN, first_day};
 use super::plan::Planner;
 use super::{IndexError, failed};
 use crate::fields::COUNTED;
@@ -43,12 +43,14 @@ pub struct Filters {
     pub year: Option<String>,
     /// How far a machine wrote some of it.
     pub assistance: Option<String>,
+    /// Whether works are wanted too that their authors took back.
+    pub withdrawn: bool,
 }
 
 impl Filters {
     /// Each by the name of its field, in the order of [`COUNTED`].
     pub fn by_name(&self) -> [(&'static str, Option<&str>); COUNTED.len()] {
-        let Filters { kind, topic, jurisdiction, language, member, status, year, assistance } = self;
+        let Filters { kind, topic, jurisdiction, language, member, status, year, assistance, withdrawn: _ } = self;
         let [a, b, c, d, e, f, g, h] = COUNTED;
         [
             (a, kind.as_deref()),
@@ -196,7 +198,8 @@ impl Searcher {
     pub fn translations(&self, work: &str) -> Result<Vec<(String, String)>, IndexError> {
         let failed = |error: tantivy::TantivyError| failed(&self.path, error);
         let searcher = self.reader.searcher();
-        let plan = TermQuery::new(Term::from_field_text(self.fields.original, work), IndexRecordOption::Basic);
+        let of = TermQuery::new(Term::from_field_text(self.fields.original, work), IndexRecordOption::Basic);
+        let plan = BooleanQuery::new(vec![(Occur::Must, Box::new(of)), (Occur::MustNot, Box::new(self.withdrawn()))]);
         let all = TopDocs::with_limit(TRANSLATIONS_MAX).order_by_u64_field(ARRIVAL, Order::Desc);
         let mut found = Vec::new();
         for (_, address) in searcher.search(&plan, &all).map_err(failed)? {
@@ -218,9 +221,15 @@ impl Searcher {
         self.cursor.load(Ordering::Acquire)
     }
 
-    /// Works in the index.
+    /// Works one finds.
     pub fn documents(&self) -> u64 {
-        self.reader.searcher().num_docs()
+        let searcher = self.reader.searcher();
+        let withdrawn = searcher.search(&self.withdrawn(), &Count).unwrap_or_default();
+        searcher.num_docs() - withdrawn as u64
+    }
+
+    fn withdrawn(&self) -> TermQuery {
+        TermQuery::new(Term::from_field_text(self.fields.withdrawn, WITHDRAWN), IndexRecordOption::Basic)
     }
 
     fn names(&self, searcher: &tantivy::Searcher, addresses: Vec<DocAddress>) -> Result<Vec<String>, IndexError> {

@@ -23,8 +23,10 @@ impl Library {
         Ok(self)
     }
 
-    /// All documents that match. Works of which nothing may be shown, or nothing is here any more, are passed over.
+    /// All documents that match, withdrawn ones too, for whoever has taken one away before. Works of which nothing may be shown, or
+    /// nothing is here any more, are passed over.
     pub fn documents(&self, query: &str, filters: &Filters) -> Result<Documents<'_>, LibraryError> {
+        let filters = &Filters { withdrawn: true, ..filters.clone() };
         Ok(Documents { library: self, works: self.searcher.walk(query, filters)?, concurrent: Vec::new() })
     }
 }
