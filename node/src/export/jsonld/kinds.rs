@@ -12,7 +12,7 @@ use crate::name::Name;
 pub fn thing(record: &Record<'_>) -> Option<Value> {
     let front = &record.document.front_matter;
     let text = |text: &str| in_language(&front.language, text);
-    let named = |names: &[String]| names.iter().map(|name| organisation(text(name))).collect::<Vec<_>>();
+    let named = |names: &[String]| names.iter().map(|name| organisation(&text(name))).collect::<Vec<_>>();
     let mut thing = Node::default();
     thing.put("name", text(&front.title));
     match front.kind.as_str() {
@@ -21,11 +21,11 @@ pub fn thing(record: &Record<'_>) -> Option<Value> {
             .put("provider", named(std::slice::from_ref(&front.provider)))
             .put("educationalLevel", front.level.as_str())
             .put("timeRequired", front.hours.map(|hours| format!("PT{hours}H")))
-            .put("syllabusSections", front.syllabus.iter().map(|part| section(text(part))).collect::<Vec<_>>())
+            .put("syllabusSections", front.syllabus.iter().map(|part| section(&text(part))).collect::<Vec<_>>())
             .put("temporalCoverage", super::span(&front.starts, &front.ends)),
         "body" => thing
             .put("@type", "GovernmentOrganization")
-            .put("parentOrganization", organisation(Value::String(front.chamber.clone())))
+            .put("parentOrganization", organisation(&Value::String(front.chamber.clone())))
             .put("description", text(&front.mandate))
             .put("foundingDate", front.created.as_str())
             .put("dissolutionDate", front.dissolved.as_str()),
@@ -94,11 +94,11 @@ fn cited(snapshot: &Snapshot, citation: &Citation) -> Option<Value> {
     Some(json!({"@id": iri}))
 }
 
-fn organisation(name: Value) -> Value {
+fn organisation(name: &Value) -> Value {
     let is_empty = name.is_null() || name.as_str().is_some_and(str::is_empty);
     if is_empty { Value::Null } else { json!({"@type": "Organization", "name": name}) }
 }
 
-fn section(name: Value) -> Value {
+fn section(name: &Value) -> Value {
     json!({"@type": "Syllabus", "name": name})
 }
