@@ -89,7 +89,7 @@ impl Federation {
         self.join(name, &[]);
     }
 
-    fn join(&self, name: &str, more: &[&str]) {
+    pub fn join(&self, name: &str, more: &[&str]) {
         let config = self.folder(name).join("comity.toml");
         let text = std::fs::read_to_string(&config).unwrap();
         // Loopback addresses are private ones, and here everyone has the same.

@@ -1,5 +1,7 @@
 //! Parliaments that ask, answer, translate, correct and try what others published.
 
+use comity::keystore::{self, KeyName};
+
 use crate::federation::{Federation, Node, wait_until};
 
 /// A document of a kind with a few more keys.
@@ -240,6 +242,69 @@ fn a_law_is_corrected_by_others_translated_superseded_and_taken_back_and_every_r
     assert_eq!(document_of(&fi, "FI/law")["related"], shown["related"]);
     fi.stop();
     federation.audit_all(&["FI", "KE-LC01"]);
+}
+
+#[test]
+fn two_desks_publish_at_once_and_both_versions_are_shown_until_one_takes_the_place_of_both() {
+    let federation = Federation::found(&["FI"]);
+    let (library, archive) = (federation.path("FI"), federation.path("archive"));
+    federation.done(&["init", "--no-passphrase", "--code", "FI", "--name", "Archive", "--data", &archive]);
+    let stored = keystore::find(&federation.folder("archive"), KeyName::Desk).unwrap().unwrap();
+    let desk = stored.public().unwrap().to_string();
+    for key in ["identity", "successor"] {
+        std::fs::remove_file(federation.folder("archive").join(format!("keys/{key}.pem"))).unwrap();
+    }
+    federation.join("archive", &[]);
+    federation.done(&["key", "delegate", "--data", &library, "--key", &desk, "--desk", "Archive"]);
+    federation.publish("FI", "law", "As the library knew it.");
+    let first = federation.start("FI", &[]);
+    let other = federation.start("archive", &[&first]);
+    hold_alike(&[&first, &other]);
+    wait_until("the archive's desk has begun its log", || first.get("/v1/logs")["logs"].as_array().unwrap().len() == 3);
+    hold_alike(&[&first, &other]);
+    first.stop();
+    other.stop();
+
+    // A line is cut, and each goes on.
+    federation.publish("FI", "law", "As the library sees it.");
+    federation.publish("archive", "law", "As the archive sees it.");
+    let first = federation.start("FI", &[]);
+    let other = federation.start("archive", &[&first]);
+    let at_once = |node: &Node| {
+        let shown = node.get("/v1/documents/FI/law");
+        let versions: Vec<String> = shown["versions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|version| version["current"] == true)
+            .map(|version| version["name"].as_str().unwrap().to_owned())
+            .collect();
+        (versions, shown["concurrent"].as_array().map_or(0, Vec::len))
+    };
+    for node in [&first, &other] {
+        wait_until("both versions are shown", || at_once(node).1 == 1);
+    }
+    let (names, _) = at_once(&first);
+    assert!(names.iter().all(|name| name.starts_with("2~")), "{names:?}");
+    let texts: Vec<String> =
+        names.iter().map(|name| first.get(&format!("/v1/documents/FI/law@{name}"))["text"].to_string()).collect();
+    assert!(texts.iter().any(|text| text.contains("library")) && texts.iter().any(|text| text.contains("archive")));
+    assert!(first.ask("/FI/law").1.contains("Two versions stand at once"));
+    let changed = federation.done(&[
+        "diff",
+        &format!("FI/law@{}", names[0]),
+        &format!("FI/law@{}", names[1]),
+        "--data",
+        &library,
+    ]);
+    assert!(changed.contains("As the library sees it.") && changed.contains("As the archive sees it."), "{changed}");
+
+    federation.publish("FI", "law", "As both see it.");
+    hold_alike(&[&first, &other]);
+    wait_until("one version stands", || at_once(&other) == (vec!["3".to_owned()], 0));
+    first.stop();
+    other.stop();
+    federation.audit_all(&["FI", "archive"]);
 }
 
 #[test]
