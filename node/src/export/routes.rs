@@ -97,7 +97,7 @@ async fn export(
         sleep(INDEX_OFTEN).await;
     }
     let snapshot = Snapshot::of(&library);
-    let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
+    let (sender, mut receiver) = mpsc::channel(CHUNKS_WAITING);
     let (begun, total) = oneshot::channel();
     let mut pipe = Pipe { sender, handle: Handle::current(), chunk: Vec::with_capacity(CHUNK_BYTES) };
     tokio::task::spawn_blocking(move || {
@@ -120,8 +120,7 @@ async fn export(
         (FRONTIER, snapshot.frontier),
         (TOTAL, total.to_string()),
     ];
-    let chunks =
-        stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|chunk| (chunk, receiver)) });
+    let chunks = stream::poll_fn(move |context| receiver.poll_recv(context));
     Ok((headers, Body::from_stream(chunks)).into_response())
 }
 
