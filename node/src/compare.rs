@@ -255,7 +255,11 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Works that match, beside each other: jurisdictions as rows, fields as columns. `limit` and `offset` mean nothing here.
 #[utoipa::path(get, path = "/v1/compare", params(SearchParams, CompareParams),
-    responses((status = 200, body = Comparison, description = "As JSON, CSV or text")))]
+    responses((status = 200, description = "As JSON, CSV or text", content(
+        (Comparison = "application/json"),
+        (String = "text/csv"),
+        (String = "text/plain"),
+    ))))]
 async fn compare(
     State(app): State<App>,
     headers: HeaderMap,
