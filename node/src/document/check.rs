@@ -7,6 +7,7 @@ use super::DocumentError;
 use crate::forms::{self, Form, Key, Need, Shape};
 use crate::front_matter::FrontMatter;
 use crate::name::Name;
+use crate::partial_date::Span;
 use crate::vocabulary as words;
 
 /// Words of a list up to which an error names them all.
@@ -144,7 +145,7 @@ impl<'a> Check<'a> {
                 self.error(self.line(top, ""), what);
             }
             Shape::Line => {}
-            Shape::Date if is_partial_date(text) => {}
+            Shape::Date if Span::parse(text).is_some() => {}
             Shape::Date => self.no(top, text, "is no date; write 2026, 2026-11 or 2026-11-23"),
             Shape::Day if is_day(text) => {}
             Shape::Day => self.no(top, text, "is no day; write it like 2026-11-23"),
@@ -262,14 +263,4 @@ fn is_url(text: &str) -> bool {
 /// `2026-11-23`, and a day that exists.
 fn is_day(text: &str) -> bool {
     text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok()
-}
-
-/// `2026`, `2026-11` or a day.
-fn is_partial_date(text: &str) -> bool {
-    let digits = |part: &str, len: usize| part.len() == len && part.bytes().all(|byte| byte.is_ascii_digit());
-    match text.split('-').collect::<Vec<_>>().as_slice() {
-        [year] => digits(year, 4),
-        [year, month] => digits(year, 4) && digits(month, 2) && ("01"..="12").contains(month),
-        _ => is_day(text),
-    }
 }
