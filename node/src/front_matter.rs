@@ -3,6 +3,7 @@
 //!
 //! One struct holds the keys of every kind; `forms.rs` says which belong to which, and what may be in them.
 
+mod described;
 mod parts;
 mod wire;
 
@@ -10,12 +11,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
 
 pub use parts::{Answer, Citation, Dates, Enforcement, Identifier, Obligation, Provision, Relation, Source, Stage};
 
 /// All keys there are. What is empty is left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FrontMatter {
     /// `law-summary`, `good-practice` ..

@@ -66,7 +66,7 @@ fn after_an_override_one_fork_is_proven_and_repaired_and_nothing_of_either_branc
         let slug = format!("on-top-{number}");
         assert_eq!(federation.publish("FI", &slug, "Written on the old copy."), format!("FI/{slug}@1\n"));
     }
-    let set_aside = last_body(&federation, "FI");
+    let set_aside = last_body(&federation, "FI", &format!("on-top-{}", ON_TOP - 1));
     federation.done(&["withdraw", "FI/note-0", "--reason", "out of date", "--data", &federation.path("FI")]);
     finland.stop();
     let (finland, others) = start(&federation, &names);
@@ -159,7 +159,7 @@ fn a_thief_of_a_desk_key_contests_a_log_until_its_member_cuts_it() {
     let (kenya, uruguay) = (others.next().unwrap(), others.next().unwrap());
     kenya.stop();
     federation.publish("FI", "true", "Finland's own words.");
-    let written = last_body(&federation, "FI");
+    let written = last_body(&federation, "FI", "true");
     wait_for_documents(&[&finland, &uruguay], 2);
     uruguay.stop();
     federation.publish("FI", "unheard", "What no peer has yet.");
@@ -168,9 +168,9 @@ fn a_thief_of_a_desk_key_contests_a_log_until_its_member_cuts_it() {
     let options = ["--override-fence", "--listen", "/ip4/127.0.0.1/tcp/0"];
     let thief = federation.start_with("thief", &options, std::slice::from_ref(&kenya.listen[0]));
     federation.publish("thief", "false", "Words that Finland never wrote.");
-    let forged = last_body(&federation, "thief");
+    let forged = last_body(&federation, "thief", "false");
     federation.publish("thief", "true", "A forgery of what Finland wrote.");
-    let distorted = last_body(&federation, "thief");
+    let distorted = last_body(&federation, "thief", "true");
     wait_for_documents(&[&kenya, &thief], 3);
     thief.kill();
 
