@@ -22,6 +22,7 @@ use utoipa::ToSchema;
 
 use crate::library::{Documents, Library, LibraryError};
 use crate::name::Name;
+use crate::views::Document;
 
 pub use record::{Record, Snapshot};
 
@@ -160,6 +161,11 @@ pub fn write(
     out.write_all(format.tail(written == 0).as_bytes())?;
     out.flush()?;
     Ok(written)
+}
+
+/// One document as JSON-LD that stands for itself.
+pub fn alone(library: &Library, document: &Document) -> String {
+    jsonld::alone(&Record { snapshot: &Snapshot::of(library), document })
 }
 
 /// One document as a file of its own.

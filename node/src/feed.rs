@@ -267,6 +267,24 @@ impl Maker<'_> {
                 "Drafted with AI and not reviewed by a person",
             ));
         }
+        let corrections =
+            document.related.iter().filter(|related| related.rel == "correction").map(|correction| Link {
+                href: self.origin.page(&correction.work),
+                rel: "related".to_owned(),
+                hreflang: named(Some(&correction.language)),
+                mime_type: Some("text/html".to_owned()),
+                title: Some(
+                    allowed(&format!("Corrected by {}: {}", correction.member_name, correction.title)).into_owned(),
+                ),
+                ..Link::default()
+            });
+        let page = Link {
+            href: self.origin.page(&document.work),
+            rel: "alternate".to_owned(),
+            hreflang: named(language),
+            mime_type: Some("text/html".to_owned()),
+            ..Link::default()
+        };
         Entry {
             title,
             id: identifier::of(&self.library.view.frontier.federation, &document.work),
@@ -274,13 +292,7 @@ impl Maker<'_> {
             published: first_ms.map(date),
             authors: vec![Person { name: allowed(&document.provenance.member_name).into_owned(), ..Person::default() }],
             categories,
-            links: vec![Link {
-                href: self.origin.page(&document.work),
-                rel: "alternate".to_owned(),
-                hreflang: named(language),
-                mime_type: Some("text/html".to_owned()),
-                ..Link::default()
-            }],
+            links: [page].into_iter().chain(corrections).collect(),
             rights: (!front.licence.is_empty()).then(|| plain(&front.licence, None)),
             summary: Some(summary),
             ..Entry::default()

@@ -11,6 +11,7 @@
 
 mod dublin_core;
 mod harvest;
+mod json_ld;
 mod request;
 mod token;
 
@@ -42,7 +43,8 @@ const INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 /// The routes.
 pub fn routes() -> Router<App> {
-    Router::new().route("/oai", get(answer).post(answer))
+    let schema = || async { ([(header::CONTENT_TYPE, "text/xml; charset=utf-8")], json_ld::SCHEMA) };
+    Router::new().route("/oai", get(answer).post(answer)).route(json_ld::SCHEMA_PATH, get(schema))
 }
 
 /// What a protocol error or a failure ends an answer with.
@@ -278,6 +280,7 @@ impl Answer<'_> {
             xml.open("metadata", &[]);
             match format {
                 Format::DublinCore => dublin_core::write(self.library, self.origin, document, xml),
+                Format::JsonLd => json_ld::write(self.library, self.origin, document, xml),
             }
             xml.close("metadata");
         }

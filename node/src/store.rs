@@ -648,6 +648,9 @@ impl Store {
         for target in cited::targets(&publication) {
             batch.put(table::CITED, &cited::key(&target, log, entry.index()), entry.digest().as_bytes());
         }
+        if let Some(about) = publication.about.as_ref().filter(|_| entry.kind() == schema::Kind::Correction as u32) {
+            self.touch_corrected(batch, &about.work, arrival)?;
+        }
         match WorkRow::of(log, entry, arrival, &publication) {
             Some(row) => self.catalogue_row(batch, &name, row),
             None => Ok(()),

@@ -360,3 +360,38 @@ fn a_feed_tells_what_is_new_what_was_withdrawn_and_nothing_twice() {
     }
     federation.audit("FI");
 }
+
+#[test]
+fn a_correction_is_told_beside_the_work_that_it_is_about() {
+    let federation = Federation::found(&["FI", "KE-LC01"]);
+    let kenya = federation.start("KE-LC01", &[]);
+    let node = federation.start("FI", &[&kenya]);
+    federation.publish("FI", "law", "A law of 2023.");
+    wait_for_documents(&[&node, &kenya], 1);
+    let front = "kind: correction\nlanguage: en\ntitle: The year is wrong\nabout: FI/law\nwhat_is_wrong: It was adopted in 2024.";
+    let file = federation.file("year-of-law.md", &format!("---\n{front}\n---\nSee the gazette.\n"));
+    federation.done(&["publish", "--data", &federation.path("KE-LC01"), &file]);
+    wait_for_documents(&[&node, &kenya], 2);
+    let records = harvest(&node, &json!({"metadataPrefix": "oai_dc"}));
+    assert_eq!(records.len(), 2, "what one arrival changed comes together, each once");
+    let law = records.iter().find(|record| work(record) == "FI/law").unwrap();
+    assert!(
+        law["metadata"]["description"].to_string().contains("Corrected by Parliament KE-LC01: The year is wrong"),
+        "{law}"
+    );
+    assert_eq!(
+        law["at"],
+        records.iter().find(|record| work(record) == "KE-LC01/year-of-law").unwrap()["at"],
+        "it changed then"
+    );
+    let feed = ask(&["feed", &format!("http://{}/feed.atom?member=FI", node.http)]);
+    assert!(feed["entries"][0]["links"].to_string().contains("/KE-LC01/year-of-law"), "{feed}");
+
+    // The same as JSON-LD, whose schema the node has too.
+    let records = harvest(&node, &json!({"metadataPrefix": "jsonld", "set": "member:FI"}));
+    assert_eq!(records.len(), 1);
+    let (_, words) = node.ask("/oai?verb=ListRecords&metadataPrefix=jsonld&set=member:FI");
+    assert!(words.contains("<jsonld xmlns=\"urn:comity:jsonld\"") && words.contains("@context"), "{words}");
+    assert!(node.ask("/oai/jsonld.xsd").1.contains("targetNamespace=\"urn:comity:jsonld\""));
+    federation.audit("FI");
+}

@@ -62,6 +62,12 @@ pub fn write(library: &Library, origin: &Origin, document: &views::Document, xml
     for relation in &front.relations {
         put("dc:relation", "", &format!("{} {}", relation.rel, relation.target));
     }
+    for related in &document.related {
+        put("dc:relation", "", &origin.page(&related.work));
+    }
+    for correction in document.related.iter().filter(|related| related.rel == "correction") {
+        put("dc:description", "en", &format!("Corrected by {}: {}", correction.member_name, correction.title));
+    }
     // Concurrent versions: both are in force until one supersedes both.
     let shown = |version: &&views::Version| version.current && version.digest != document.provenance.digest;
     for version in document.versions.iter().filter(shown) {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::json_ld;
 use super::token::{self, Cursor};
 use crate::origin::Origin;
 use crate::vocabulary;
@@ -64,6 +65,8 @@ pub struct Moment {
 pub enum Format {
     /// What every library reads.
     DublinCore,
+    /// Everything that schema.org and PROV have words for.
+    JsonLd,
 }
 
 /// What can be harvested apart. `kind` holds every `kind:..`, and so on.
@@ -234,7 +237,7 @@ impl Moment {
 
 impl Format {
     /// All of them.
-    pub const ALL: [Format; 1] = [Format::DublinCore];
+    pub const ALL: [Format; 2] = [Format::DublinCore, Format::JsonLd];
 
     /// The one of a name.
     pub fn read(prefix: &str) -> Result<Format, Fault> {
@@ -246,13 +249,15 @@ impl Format {
     pub fn prefix(self) -> &'static str {
         match self {
             Format::DublinCore => "oai_dc",
+            Format::JsonLd => "jsonld",
         }
     }
 
     /// Where it is described.
-    pub fn schema(self, _origin: &Origin) -> String {
+    pub fn schema(self, origin: &Origin) -> String {
         match self {
             Format::DublinCore => "http://www.openarchives.org/OAI/2.0/oai_dc.xsd".to_owned(),
+            Format::JsonLd => format!("{origin}{}", json_ld::SCHEMA_PATH),
         }
     }
 
@@ -260,6 +265,7 @@ impl Format {
     pub fn namespace(self) -> &'static str {
         match self {
             Format::DublinCore => "http://www.openarchives.org/OAI/2.0/oai_dc/",
+            Format::JsonLd => json_ld::NAMESPACE,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::{Appended, Filed, Store};
 use crate::engine::Batch;
 use crate::frame;
-use crate::rows::{StoreError, WorkRow, array, news_key, table};
+use crate::rows::{StoreError, WorkRow, array, news_key, prefix, table};
 use crate::segments::Location;
 use crate::shown::Shown;
 
@@ -70,6 +70,14 @@ impl Store {
         self.renew(batch, name, rows, arrival)?;
         batch.put(table::TOUCHED, name.as_bytes(), &arrival.to_be_bytes());
         Ok(())
+    }
+
+    /// A correction is shown beside the work that it is about, so that changes too. Of one that is not held it will be told when
+    /// that comes.
+    pub(super) fn touch_corrected(&self, batch: &mut Batch, name: &str, arrival: u64) -> Result<(), StoreError> {
+        let mut rows = self.reader.work(name)?;
+        rows.extend(batch.pending(table::WORKS, &prefix(name)).filter_map(|(key, value)| WorkRow::read(key, value)));
+        if rows.is_empty() { Ok(()) } else { self.touch(batch, name, &rows, arrival) }
     }
 
     /// Puts a work at the end of what is new. `rows` are those known before.
