@@ -147,6 +147,13 @@ impl Explainer<'_> {
             one.checkpoint.size(),
             other.checkpoint.size()
         );
+        if self.view.standing.is_nobodys(key) {
+            words.push_str(
+                " With it the key opened a log for each of two members that delegate it. So it is nobody's: nothing of it counts, and \
+                 no cut says whose it is. Each of the members gives it up and delegates a key of its own, with `comity key delegate`.",
+            );
+            return Ok(words);
+        }
         let is_governance = self.view.standing.purpose(key) == Some(Purpose::Governance);
         let aside = self.reader.aside(key)?.len();
         words.push_str(&match (is_cut, is_governance) {

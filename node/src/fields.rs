@@ -57,6 +57,13 @@ pub const FIELDS: &[Field] = &[
     field("in_force", Sort::Date),
     field("applies", Sort::Date),
     field("repealed", Sort::Date),
+    field("deadline", Sort::Date),
+    field("starts", Sort::Date),
+    field("ends", Sort::Date),
+    field("created", Sort::Date),
+    field("dissolved", Sort::Date),
+    field("held_on", Sort::Date),
+    field("done_on", Sort::Date),
     field("valid_as_of", Sort::Date),
 ];
 

@@ -2,7 +2,7 @@
 //! parliament's own system pushes.
 //!
 //! [`source`] reads record by record, [`candidate`] makes each ready (mapped by [`mapping`], checked as everything that is
-//! published), [`content`] asks the store whether it says that already, [`taking`] publishes the rest, one signature a batch. An
+//! published), [`held`] asks the store whether it says that already, [`taking`] publishes the rest, one signature a batch. An
 //! import that is interrupted is begun again: what is there is unchanged.
 //!
 //! CSV is read by `csv`, which goes on after a bad row and knows its line; characters by `encoding_rs_io`, which knows byte order
@@ -11,8 +11,8 @@
 mod answers;
 pub mod batch;
 pub mod candidate;
-pub mod content;
 mod date;
+pub mod held;
 mod language;
 mod lines;
 pub mod mapping;

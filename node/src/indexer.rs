@@ -13,7 +13,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::ends::Ends;
-use crate::front_matter::FrontMatter;
+use crate::front_matter::{Dates, FrontMatter};
 use crate::index::{self, Card, Index, IndexError};
 use crate::keeper::View;
 use crate::markdown;
@@ -237,16 +237,24 @@ fn values(work: &str, front: &FrontMatter, dates: &[(&'static str, Span)]) -> Ve
 
 /// Its dates. Its year is that of the one that says most about when it came to be.
 fn dates(front: &FrontMatter) -> Vec<(&'static str, Span)> {
-    let law = front.dates.clone().unwrap_or_default();
+    let none = Dates::default();
+    let law = front.dates.as_ref().unwrap_or(&none);
     let all = [
-        ("adopted", law.adopted),
-        ("in_force", law.in_force),
-        ("published", law.published),
-        ("assented", law.assented),
-        ("introduced", law.introduced),
-        ("applies", law.applies),
-        ("valid_as_of", front.valid_as_of.clone()),
-        ("repealed", law.repealed),
+        ("adopted", &law.adopted),
+        ("in_force", &law.in_force),
+        ("published", &law.published),
+        ("assented", &law.assented),
+        ("introduced", &law.introduced),
+        ("applies", &law.applies),
+        ("held_on", &front.held_on),
+        ("done_on", &front.done_on),
+        ("starts", &front.starts),
+        ("created", &front.created),
+        ("deadline", &front.deadline),
+        ("valid_as_of", &front.valid_as_of),
+        ("repealed", &law.repealed),
+        ("ends", &front.ends),
+        ("dissolved", &front.dissolved),
     ];
     let mut dates: Vec<(&'static str, Span)> =
         all.iter().filter_map(|(name, date)| Span::parse(date).map(|span| (*name, span))).collect();

@@ -159,6 +159,12 @@ impl PublishError {
                 | PublishError::Status { .. }
         )
     }
+
+    /// Whether it is about a work that is not here, and may be published once that is.
+    pub fn is_of_an_absent_work(&self) -> bool {
+        let is_absent = |error: &CitingError| matches!(error, CitingError::NotHeld(_) | CitingError::NoVersion { .. });
+        matches!(self, PublishError::Citing { error, .. } if is_absent(error))
+    }
 }
 
 /// A document that was published, or was already.

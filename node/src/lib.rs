@@ -13,6 +13,7 @@ pub mod client;
 pub mod compare;
 pub mod conduct;
 pub mod config;
+mod content;
 pub mod contested;
 pub mod differences;
 pub mod disk;

@@ -15,11 +15,12 @@ use proto::tree::Compact;
 use proto::work;
 use thiserror::Error;
 
+use crate::content;
 use crate::engine::{Batch, EngineError};
 use crate::segments::{Location, SegmentError};
 
 /// Version of the engine's layout. Another one is rebuilt from the segments; a newer one is refused.
-pub(crate) const SCHEMA: u32 = 7;
+pub(crate) const SCHEMA: u32 = 8;
 /// Leaves of one row: sled's cost is by the row, and a row must stay far below what it keeps in one piece.
 pub(crate) const LEAVES_PER_ROW: u64 = 32;
 /// Bytes of a leaf: its digest and two locations.
@@ -112,6 +113,9 @@ pub struct WorkRow {
     pub arrival: u64,
     /// What it says about the work.
     pub says: Says,
+    /// The digest of what a version says, as an import asks for it. None of a withdrawal, nor where the text was erased: this digest
+    /// has no salt, so whoever has it could try out what the text was.
+    pub content: Option<Digest>,
 }
 
 /// What an entry says about a work.
@@ -175,18 +179,26 @@ impl Owner {
 }
 
 impl WorkRow {
-    pub(crate) fn of(log: u32, entry: &Entry, arrival: u64, publication: &schema::Publication) -> Option<WorkRow> {
+    pub(crate) fn of(
+        log: u32,
+        entry: &Entry,
+        arrival: u64,
+        publication: &schema::Publication,
+        body: &[u8],
+    ) -> Option<WorkRow> {
         let digests =
             |list: &[Vec<u8>]| list.iter().filter_map(|bytes| Digest::try_from(bytes.as_slice()).ok()).collect();
         let (digest, index) = (entry.digest(), entry.index());
-        let says = if entry.kind() == schema::Kind::Withdrawal as u32 {
+        let (says, content) = if entry.kind() == schema::Kind::Withdrawal as u32 {
             let notice = publication.withdrawal.as_ref()?;
-            Says::Withdrawal(work::Withdrawal { versions: digests(&notice.versions), reason: notice.reason.clone() })
+            let (versions, reason) = (digests(&notice.versions), notice.reason.clone());
+            (Says::Withdrawal(work::Withdrawal { versions, reason }), None)
         } else {
             let supersedes = digests(&publication.supersedes);
-            Says::Version(work::Version { digest, number: publication.version, supersedes }, entry.kind())
+            let version = work::Version { digest, number: publication.version, supersedes };
+            (Says::Version(version, entry.kind()), content::digest_of_body(entry.kind(), body))
         };
-        Some(WorkRow { log, index, digest, arrival, says })
+        Some(WorkRow { log, index, digest, arrival, says, content })
     }
 
     pub(crate) fn key(&self, name: &str) -> Vec<u8> {
@@ -209,6 +221,7 @@ impl WorkRow {
         bytes.extend_from_slice(&(digests.len() as u32).to_be_bytes());
         digests.iter().for_each(|digest| bytes.extend_from_slice(digest.as_bytes()));
         bytes.extend_from_slice(reason.as_bytes());
+        self.content.iter().for_each(|digest| bytes.extend_from_slice(digest.as_bytes()));
         bytes
     }
 
@@ -221,13 +234,14 @@ impl WorkRow {
         let end = 32 + u32::from_be_bytes(array(value, 28)?) as usize * 32;
         let list =
             value.get(32..end)?.chunks_exact(32).map(|bytes| Digest::try_from(bytes).ok()).collect::<Option<_>>()?;
-        let says = if *tag == 1 {
-            Says::Version(work::Version { digest, number, supersedes: list }, kind)
+        let rest = value.get(end..)?;
+        let (says, content) = if *tag == 1 {
+            (Says::Version(work::Version { digest, number, supersedes: list }, kind), Digest::try_from(rest).ok())
         } else {
-            let reason = String::from_utf8_lossy(value.get(end..)?).into_owned();
-            Says::Withdrawal(work::Withdrawal { versions: list, reason })
+            let reason = String::from_utf8_lossy(rest).into_owned();
+            (Says::Withdrawal(work::Withdrawal { versions: list, reason }), None)
         };
-        Some(WorkRow { log, index, digest, arrival, says })
+        Some(WorkRow { log, index, digest, arrival, says, content })
     }
 }
 

@@ -651,7 +651,7 @@ impl Store {
         if let Some(about) = publication.about.as_ref().filter(|_| entry.kind() == schema::Kind::Correction as u32) {
             self.touch_corrected(batch, &about.work, arrival)?;
         }
-        match WorkRow::of(log, entry, arrival, &publication) {
+        match WorkRow::of(log, entry, arrival, &publication, bytes) {
             Some(row) => self.catalogue_row(batch, &name, row),
             None => Ok(()),
         }

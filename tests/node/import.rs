@@ -377,6 +377,39 @@ fn the_universal_declaration_is_one_work_in_thirty_languages() {
 }
 
 #[test]
+fn a_translation_may_stand_before_its_original_and_readers_see_the_title_in_their_language() {
+    let federation = Federation::found(&["FI"]);
+    let node = federation.start("FI", &[]);
+    let law = |slug: &str, title: &str| json!({"kind": "law-summary", "slug": slug, "language": "en", "title": title, "jurisdiction": "FI", "text": "Text."});
+    let translation = |slug: &str, about: &str| {
+        json!({"kind": "translation", "slug": slug, "language": "es", "title": "Ley de inteligencia artificial",
+            "about": about, "method": "human", "text": "Texto."})
+    };
+    let mut lines = vec![translation("law-es", "FI/law"), translation("lost-es", "FI/lost")];
+    // More than one batch, so that the original is not sent together with it.
+    lines.extend((0..600).map(|number| law(&format!("other-{number}"), "Another")));
+    lines.push(law("law", "Artificial intelligence act"));
+    let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
+    let file = federation.file("all.jsonl", &lines.join("\n"));
+    let report = Report::of(&federation, "FI", &[&file]);
+    assert_eq!((report.code, report.counts()), (1, (602, 0, 1)), "{}", report.words);
+    let lost = report.saying("FI/lost is not held here");
+    assert!(lost.len() == 1 && lost[0]["line"] == 2 && lost[0]["waits"] == true, "{lost:?}");
+    wait_until("all are found", || node.status()["indexed"] == 602);
+    let title = |lang: &str| {
+        let found = node.get(&format!("/v1/search?q=artificial%20intelligence%20kind:law-summary&lang={lang}"));
+        let hit = &found["hits"][0];
+        let shown = hit["display"]["title"].as_str().or(hit["title"].as_str());
+        shown.map(str::to_owned)
+    };
+    for (lang, shown) in [("es-MX", "Ley de inteligencia artificial"), ("fr", "Artificial intelligence act")] {
+        assert_eq!(title(lang).as_deref(), Some(shown), "{lang}");
+    }
+    drop(node);
+    federation.audit("FI");
+}
+
+#[test]
 fn what_one_node_exports_another_of_the_same_member_imports() {
     let (old, new) = (Federation::found(&["FI", "KE-LC01"]), Federation::found(&["FI"]));
     let node = old.start("FI", &[]);

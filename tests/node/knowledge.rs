@@ -54,6 +54,8 @@ fn uruguay_asks_three_answer_one_of_them_late_and_one_twice_and_uruguay_sums_up(
     ]);
     assert_eq!(asked.trim(), "UY-UC01/deepfakes@1");
     hold_alike(&[&uy, &fi]);
+    wait_until("what is due this year is found", || fi.found("kind:request%20deadline:2026") == 1);
+    assert_eq!(fi.found("deadline:2027"), 0);
 
     // Finland answers by a form, then finds out more.
     let form = federation.home().join("answer.md").display().to_string();

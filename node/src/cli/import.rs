@@ -1,5 +1,6 @@
 //! Importing what others have already, through the running node: a batch is one request and one signature.
 
+use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -16,14 +17,19 @@ use crate::document::Document;
 use crate::front_matter::FrontMatter;
 use crate::import::batch::Batch;
 use crate::import::candidate::{Candidate, Maker};
-use crate::import::content::Held;
+use crate::import::held::Held;
 use crate::import::mapping_file;
 use crate::import::report::{Counts, ImportReply, Outcome, Verdict};
 use crate::import::routes::{AskedWork, AskedWorks, HeldWorks};
 use crate::import::source::Source;
 
-/// Batches that are read ahead while one is being published: one, so that neither side waits, and no more, for their memory.
+/// Rows that are read ahead of what is made of them, so that neither side waits for the other at each.
+const ROWS_AHEAD: usize = 16;
+/// Batches that are ready while one is being published: one, so that neither side waits, and no more, for their memory.
 const BATCHES_AHEAD: usize = 1;
+/// Bytes of texts that wait for what they are about to be imported: a translation may stand in a table before its original. What is
+/// more is refused, and goes in with the next run.
+const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// `comity import`
 #[derive(Debug, Args)]
@@ -57,10 +63,18 @@ impl Import {
         let bar = bar(&source);
         let mut maker = Maker::new(&member, mapping, self.path.parent());
         let progress = source.progress();
-        let (sender, batches) = mpsc::sync_channel(BATCHES_AHEAD);
+        let (sender, rows) = mpsc::sync_channel(ROWS_AHEAD);
         let reader = std::thread::spawn(move || {
+            for row in source {
+                if sender.send(row).is_err() {
+                    return; // nobody makes anything of them any more
+                }
+            }
+        });
+        let (sender, batches) = mpsc::sync_channel(BATCHES_AHEAD);
+        let mapper = std::thread::spawn(move || {
             let mut batch = Batch::default();
-            for (place, raw) in source {
+            for (place, raw) in rows {
                 batch.add(maker.make(place, raw));
                 if batch.is_full() && sender.send(std::mem::take(&mut batch)).is_err() {
                     return; // nobody publishes any more
@@ -69,23 +83,49 @@ impl Import {
             let _ = sender.send(batch);
         });
         let mut counts = Counts::default();
-        for batch in batches {
+        let (mut waiting, mut waiting_bytes) = (Vec::new(), 0);
+        let mut go = |batch: Batch, is_last: bool, waiting: &mut Vec<Candidate>| {
             let taken = take(&client, &member, batch.candidates()).map_err(|error| match error {
                 CliError::Failed(words) | CliError::Wrong(words) => CliError::Failed(format!(
                     "{words}\nimported {} until then; the same command again goes on from there",
                     counts.imported
                 )),
             })?;
+            let mut held_back = HashSet::new();
+            for (one, outcome) in batch.candidates().iter().zip(&taken).filter(|(_, outcome)| outcome.waits && !is_last)
+            {
+                let bytes = one.document.publication.text.len();
+                if waiting_bytes + bytes <= WAITING_BYTES_MAX {
+                    waiting_bytes += bytes;
+                    waiting.push(one.clone());
+                    held_back.insert((outcome.file.clone(), outcome.line));
+                }
+            }
             let mut told = String::new();
             for outcome in batch.settled(taken) {
-                counts.add(&outcome);
-                told.push_str(&self.told(&outcome)?);
+                if !held_back.contains(&(outcome.file.clone(), outcome.line)) {
+                    counts.add(&outcome);
+                    told.push_str(&self.told(&outcome)?);
+                }
             }
             bar.suspend(|| print!("{told}"));
             bar.set_position(progress.load(Ordering::Relaxed));
+            Ok::<_, CliError>(())
+        };
+        for batch in batches {
+            go(batch, false, &mut waiting)?;
         }
+        // What they are about came after them, if it came at all.
+        let mut batch = Batch::default();
+        for one in std::mem::take(&mut waiting) {
+            batch.add(Ok(one));
+            if batch.is_full() {
+                go(std::mem::take(&mut batch), true, &mut waiting)?;
+            }
+        }
+        go(batch, true, &mut waiting)?;
         bar.finish_and_clear();
-        if reader.join().is_err() {
+        if reader.join().is_err() || mapper.join().is_err() {
             return Err(CliError::failed(
                 "the file was not read to its end; the same command again goes on from there",
             ));
@@ -155,7 +195,7 @@ fn take(client: &Client, member: &str, candidates: &[Candidate]) -> Result<Vec<O
             let done = pushed.next()?;
             let mut outcome = one.outcome(done.verdict, done.work);
             outcome.why.extend(done.why);
-            outcome.wrong = done.wrong;
+            (outcome.wrong, outcome.waits) = (done.wrong, done.waits);
             Some(outcome)
         })
     };

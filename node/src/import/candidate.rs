@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use proto::digest::Digest;
 
+use crate::content;
 use crate::document::{self, Document};
-use crate::import::content::{self, Held};
+use crate::import::held::Held;
 use crate::import::mapping::{Mapped, Mapping};
 use crate::import::record::{self, Record};
 use crate::import::report::{Outcome, Verdict};
@@ -149,15 +150,17 @@ impl Candidate {
             work,
             why: self.notes.clone(),
             wrong: false,
+            waits: false,
         }
     }
 
-    /// The same where it was refused.
-    pub fn refused(&self, member: &str, why: String) -> Outcome {
-        skipped(&self.place, self.work(member), vec![why], true)
+    /// The same where it was refused; `waits` where that was for a work that is not here yet.
+    pub fn refused(&self, member: &str, why: String, waits: bool) -> Outcome {
+        Outcome { waits, ..skipped(&self.place, self.work(member), vec![why], true) }
     }
 }
 
 fn skipped(place: &Place, work: String, why: Vec<String>, wrong: bool) -> Outcome {
-    Outcome { file: place.file.to_string(), line: place.line, verdict: Verdict::Skipped, work, why, wrong }
+    let (file, line) = (place.file.to_string(), place.line);
+    Outcome { file, line, verdict: Verdict::Skipped, work, why, wrong, waits: false }
 }

@@ -4,18 +4,22 @@ use std::borrow::Cow;
 
 /// Escapes what Markdown would take for its own. Paragraphs stay; a line that begins with spaces does not become code.
 pub fn to_markdown(text: &str) -> String {
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut out = String::with_capacity(text.len() + text.len() / 32);
-    for line in text.split('\n') {
-        let line = line.trim();
-        escape_start(line, &mut out);
-        out.push('\n');
-    }
-    // Three empty lines say no more than one.
-    while out.contains("\n\n\n") {
-        out = out.replace("\n\n\n", "\n\n");
+    let mut empty = 0;
+    for line in lines(text).map(str::trim) {
+        // Three empty lines say no more than one.
+        empty = if line.is_empty() { empty + 1 } else { 0 };
+        if empty < 2 {
+            escape_start(line, &mut out);
+            out.push('\n');
+        }
     }
     out.trim().to_owned()
+}
+
+/// Lines as any system ends them.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
 }
 
 /// What only means something at the beginning of a line, then the rest.
@@ -35,28 +39,45 @@ fn escape_start(line: &str, out: &mut String) {
     escape(line, out);
 }
 
-fn escape(line: &str, out: &mut String) {
-    let mut chars = line.chars().peekable();
-    let mut before = ' ';
-    while let Some(char) = chars.next() {
-        let next = chars.peek().copied().unwrap_or(' ');
-        let means_something = match char {
-            '\\' | '`' | '*' => true,
-            // Within a word it is a letter like any other.
-            '_' => !(before.is_alphanumeric() && next.is_alphanumeric()),
-            '<' => next.is_ascii_alphabetic() || matches!(next, '/' | '!' | '?'),
-            '&' => next.is_ascii_alphanumeric() || next == '#',
-            ']' => matches!(next, '(' | '[' | ':'),
-            '~' => before != ' ' || next == '~',
-            _ => false,
-        };
-        // The first of a line may have been escaped already.
-        if means_something && !(before == ' ' && out.ends_with('\\') && char == '~') {
-            out.push('\\');
-        }
-        out.push(char);
-        before = char;
+/// Bytes that Markdown may take for its own within a line. All are ASCII, so each is a character.
+const MAY_MEAN_SOMETHING: [bool; 256] = {
+    let mut table = [false; 256];
+    let bytes = br"\`*_<&]~";
+    let mut at = 0;
+    while at < bytes.len() {
+        table[bytes[at] as usize] = true;
+        at += 1;
     }
+    table
+};
+
+fn escape(line: &str, out: &mut String) {
+    let mut written = 0;
+    for (at, byte) in line.bytes().enumerate() {
+        // Most of a text is none of these, and goes over piece by piece.
+        if !MAY_MEAN_SOMETHING[usize::from(byte)] {
+            continue;
+        }
+        let (before, rest) = line.split_at_checked(at).unwrap_or_default();
+        let before = before.chars().next_back().unwrap_or(' ');
+        let next = rest.chars().nth(1).unwrap_or(' ');
+        let means_something = match byte {
+            // Within a word it is a letter like any other.
+            b'_' => !(before.is_alphanumeric() && next.is_alphanumeric()),
+            b'<' => next.is_ascii_alphabetic() || matches!(next, '/' | '!' | '?'),
+            b'&' => next.is_ascii_alphanumeric() || next == '#',
+            b']' => matches!(next, '(' | '[' | ':'),
+            // The first of a line is escaped already.
+            b'~' => at > 0 && (before != ' ' || next == '~'),
+            _ => true,
+        };
+        if means_something {
+            out.push_str(line.get(written..at).unwrap_or_default());
+            out.push('\\');
+            written = at;
+        }
+    }
+    out.push_str(line.get(written..).unwrap_or_default());
 }
 
 /// The same, where the text may be Markdown already.

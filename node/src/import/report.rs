@@ -34,6 +34,9 @@ pub struct Outcome {
     /// Whether something is wrong with it that somebody has to mend.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub wrong: bool,
+    /// Whether it is about a work that is not here yet: sent again after that, it goes in.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub waits: bool,
 }
 
 /// How many records came to what.

@@ -17,7 +17,7 @@ use crate::app::{App, Problem};
 use crate::import::answers::{AnswerError, Answers};
 use crate::import::batch::Batch;
 use crate::import::candidate::Maker;
-use crate::import::content::Held;
+use crate::import::held::Held;
 use crate::import::lines::Lines;
 use crate::import::mapping::Mapping;
 use crate::import::mapping_file;

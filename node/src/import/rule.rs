@@ -172,7 +172,7 @@ impl Rule {
 
     /// The same as one text.
     pub fn text(&self, field: &str, row: &Row, beside: &Beside<'_>, told: &mut Told) -> String {
-        let values = self.values(field, row, beside, told);
+        let mut values = self.values(field, row, beside, told);
         let between = match (&self.join, &self.from) {
             (Some(join), _) => join.as_str(),
             (None, From::All(_) | From::Every(_)) if field == "text" => "\n\n",
@@ -182,7 +182,7 @@ impl Rule {
             (None, _) if field == "text" => "\n\n",
             (None, _) => ", ",
         };
-        let text = values.join(between);
+        let text = if values.len() > 1 { values.join(between) } else { values.pop().unwrap_or_default() };
         match &self.heading {
             Some(heading) if !text.is_empty() => format!("## {heading}\n\n{text}"),
             _ => text,
@@ -245,7 +245,9 @@ impl Rule {
                         true => plain::as_markdown(&value, self.markdown).into_owned(),
                         false => value,
                     };
-                    worked.push(format!("{}{value}{}", self.before, self.after));
+                    // A text can be long, and most have nothing around them.
+                    let is_bare = self.before.is_empty() && self.after.is_empty();
+                    worked.push(if is_bare { value } else { format!("{}{value}{}", self.before, self.after) });
                 }
             }
         }

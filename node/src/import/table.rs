@@ -79,7 +79,8 @@ impl Table {
                 Ok(true) if record.iter().all(|cell| cell.trim_ascii().is_empty()) => {}
                 Ok(true) => {
                     // The reader's own place is before the empty lines that it passed over.
-                    let within = record.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
+                    let breaks = |cell: &[u8]| cell.iter().filter(|byte| **byte == b'\n').count() as u64;
+                    let within = record.iter().map(breaks).sum::<u64>();
                     let line = begins.max(self.reader.position().line().saturating_sub(within + 1));
                     return Some((line, self.row(record, line)));
                 }

@@ -5,7 +5,7 @@ use proto::schema::{Kind, Publication};
 
 use crate::app::{App, Problem};
 use crate::import::candidate::Candidate;
-use crate::import::content::{self, Held};
+use crate::import::held::{self, Held};
 use crate::import::report::{Outcome, Verdict};
 use crate::keeper::{PublishError, Published};
 use crate::node::Node;
@@ -13,7 +13,7 @@ use crate::node::Node;
 /// Compares with what stands; off the tasks that serve, because it reads the disk.
 pub async fn held(app: &App, works: Vec<(String, Digest)>) -> Result<Vec<Held>, Problem> {
     app.ask(move |library| {
-        let one = |(work, digest): &(String, Digest)| content::held(&library.reader, &library.view.ends, work, digest);
+        let one = |(work, digest): &(String, Digest)| held::held(&library.reader, &library.view.ends, work, digest);
         Ok(works.iter().map(one).collect::<Result<Vec<_>, _>>()?)
     })
     .await
@@ -39,8 +39,8 @@ pub async fn take(app: &App, member: &str, candidates: &[Candidate]) -> Result<V
                     let verdict = if done.changed { Verdict::Imported } else { Verdict::Unchanged };
                     one.outcome(verdict, format!("{}@{}", done.work, done.version))
                 }
-                Some(Err(why)) => one.refused(member, why),
-                None => one.refused(member, "was not answered; import it again".to_owned()),
+                Some(Err(error)) => one.refused(member, error.to_string(), error.is_of_an_absent_work()),
+                None => one.refused(member, "was not answered; import it again".to_owned(), false),
             },
         });
     }
@@ -52,7 +52,7 @@ pub async fn take(app: &App, member: &str, candidates: &[Candidate]) -> Result<V
 async fn publish(
     node: &Node,
     documents: Vec<(Kind, Publication)>,
-) -> Result<Vec<Result<Published, String>>, PublishError> {
+) -> Result<Vec<Result<Published, PublishError>>, PublishError> {
     let mut parts = vec![documents];
     let mut done = Vec::new();
     while let Some(mut part) = parts.pop() {
@@ -62,7 +62,7 @@ async fn publish(
         match node.publish(part.clone()).await {
             Ok(published) => done.extend(published.into_iter().map(Ok)),
             Err(error) if !error.is_of_a_document() => return Err(error),
-            Err(error) if part.len() == 1 => done.push(Err(error.to_string())),
+            Err(error) if part.len() == 1 => done.push(Err(error)),
             Err(_) => {
                 let rest = part.split_off(part.len() / 2);
                 parts.push(rest);

@@ -8,7 +8,7 @@ use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 use crate::fields::{COUNTED, dates};
 
 /// Version of the layout and of how words are made. An index of another one is rebuilt.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 /// Name of the tokenizer of all words.
 pub const LINES: &str = "lines";
 /// What is in the field of a work that its author took back.

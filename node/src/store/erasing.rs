@@ -139,7 +139,8 @@ impl Store {
         let Some(Work { slug, number, supersedes }) = erasure.work.clone() else { return Ok(()) };
         let (digest, index) = (entry.digest(), entry.index());
         let says = Says::Version(work::Version { digest, number, supersedes }, entry.kind());
-        self.catalogue_row(batch, &format!("{member}/{slug}"), WorkRow { log, index, digest, arrival, says })
+        let row = WorkRow { log, index, digest, arrival, says, content: None };
+        self.catalogue_row(batch, &format!("{member}/{slug}"), row)
     }
 
     /// Overwrites every copy of erased bodies: after damage the same body may have come a second time, and a run that a crash cut
