@@ -81,24 +81,21 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<(Document, Vec<String>), Vec<Doc
     if front.slug.is_empty() {
         front.slug = file.rsplit('/').next().unwrap_or(file).trim_end_matches(".md").to_owned();
     }
-    judge(check, front, markdown)
+    let document = judge(check, &mut front, markdown)?;
+    Ok((document, advice(&front)))
 }
 
 /// Checks what did not come as a file, say a row of a table: the same rules, told without lines.
-pub fn check(front: FrontMatter, text: &str) -> Result<Document, Vec<String>> {
-    let judged = judge(Check::new("", ""), front, text);
-    judged.map(|(document, _)| document).map_err(|errors| errors.into_iter().map(|error| error.what).collect())
+pub fn check(mut front: FrontMatter, text: &str) -> Result<Document, Vec<String>> {
+    let judged = judge(Check::new("", ""), &mut front, text);
+    judged.map_err(|errors| errors.into_iter().map(|error| error.what).collect())
 }
 
-fn judge(
-    mut check: Check<'_>,
-    mut front: FrontMatter,
-    text: &str,
-) -> Result<(Document, Vec<String>), Vec<DocumentError>> {
+fn judge(mut check: Check<'_>, front: &mut FrontMatter, text: &str) -> Result<Document, Vec<DocumentError>> {
     if front.licence.is_empty() {
         front.licence = "CC-BY-4.0".to_owned();
     }
-    check.front(&front);
+    check.front(front);
     let kind = words::kind(&front.kind).unwrap_or(Kind::Unspecified);
     let publication = front.to_publication(text.trim().to_owned() + "\n");
     let bytes = publication.encoded_len();
@@ -109,7 +106,7 @@ fn judge(
             format!("is {bytes} bytes long as a body; {max} are allowed. Shorten the text, or publish it in parts"),
         );
     }
-    if check.has_errors() { Err(check.into_errors()) } else { Ok((Document { kind, publication }, advice(&front))) }
+    if check.has_errors() { Err(check.into_errors()) } else { Ok(Document { kind, publication }) }
 }
 
 /// Writes a document as a file.

@@ -174,7 +174,7 @@ fn take(client: &Client, member: &str, candidates: &[Candidate]) -> Result<Vec<O
         return Ok(Vec::new());
     }
     let asked =
-        |one: &Candidate| AskedWork { slug: one.document.publication.slug.clone(), content: one.content.to_string() };
+        |one: &Candidate| AskedWork { slug: one.document.publication.slug.clone(), content: one.content().to_string() };
     let works = AskedWorks { works: candidates.iter().map(asked).collect() };
     let held = client.post::<HeldWorks>("/v1/import/held", &works).map_err(answered)?;
     let held = held.map(|held| held.held).unwrap_or_default();

@@ -21,8 +21,6 @@ pub struct Candidate {
     pub place: Place,
     /// What it says.
     pub document: Document,
-    /// The digest of that.
-    pub content: Digest,
     /// What it lacks.
     pub notes: Vec<String>,
 }
@@ -84,8 +82,7 @@ impl Maker {
             return Err(skipped(&place, self.work(slug), vec![why], true));
         }
         self.seen.insert(key, place.line);
-        let content = content::digest(document.kind as u32, &document.publication);
-        Ok(Candidate { place, document, content, notes })
+        Ok(Candidate { place, document, notes })
     }
 
     fn work(&self, slug: &str) -> String {
@@ -117,6 +114,12 @@ impl Maker {
 }
 
 impl Candidate {
+    /// The digest of what it says. Not kept: whoever asks does so once, on another thread than the one that makes candidates, which
+    /// is the slowest of an import.
+    pub fn content(&self) -> Digest {
+        content::digest(self.document.kind as u32, &self.document.publication)
+    }
+
     /// `CODE/slug`.
     pub fn work(&self, member: &str) -> String {
         format!("{member}/{}", self.document.publication.slug)

@@ -22,7 +22,7 @@ pub async fn held(app: &App, works: Vec<(String, Digest)>) -> Result<Vec<Held>, 
 /// Publishes what is new or changed, and says of each what became of it. A failure that is no document's fault ends the import;
 /// what was published before stays, and the same again goes on from there.
 pub async fn take(app: &App, member: &str, candidates: &[Candidate]) -> Result<Vec<Outcome>, Problem> {
-    let works = candidates.iter().map(|one| (one.work(member), one.content)).collect();
+    let works = candidates.iter().map(|one| (one.work(member), one.content())).collect();
     let held = held(app, works).await?;
     let settled: Vec<Option<Outcome>> =
         candidates.iter().zip(&held).map(|(one, held)| one.settled(member, held)).collect();
