@@ -23,8 +23,11 @@ use crate::import::report::{Counts, ImportReply, Outcome, Verdict};
 use crate::import::routes::{AskedWork, AskedWorks, HeldWorks};
 use crate::import::source::Source;
 
-/// Rows that are read ahead of what is made of them, so that neither side waits for the other at each.
-const ROWS_AHEAD: usize = 16;
+/// Rows that are read and mapped together: enough that handing them over costs nothing beside them, few enough for the memory of
+/// the longest.
+const ROWS_AT_ONCE: usize = 32;
+/// Times that many which are read ahead, so that neither side waits for the other.
+const READS_AHEAD: usize = 1;
 /// Batches that are ready while one is being published: one, so that neither side waits, and no more, for their memory.
 const BATCHES_AHEAD: usize = 1;
 /// Bytes of texts that wait for what they are about to be imported: a translation may stand in a table before its original. What is
@@ -63,10 +66,12 @@ impl Import {
         let bar = bar(&source);
         let mut maker = Maker::new(&member, mapping, self.path.parent());
         let progress = source.progress();
-        let (sender, rows) = mpsc::sync_channel(ROWS_AHEAD);
+        let (sender, read) = mpsc::sync_channel(READS_AHEAD);
         let reader = std::thread::spawn(move || {
-            for row in source {
-                if sender.send(row).is_err() {
+            let mut source = source;
+            loop {
+                let rows: Vec<_> = source.by_ref().take(ROWS_AT_ONCE).collect();
+                if rows.is_empty() || sender.send(rows).is_err() {
                     return; // nobody makes anything of them any more
                 }
             }
@@ -74,8 +79,8 @@ impl Import {
         let (sender, batches) = mpsc::sync_channel(BATCHES_AHEAD);
         let mapper = std::thread::spawn(move || {
             let mut batch = Batch::default();
-            for (place, raw) in rows {
-                batch.add(maker.make(place, raw));
+            for made in read.into_iter().flat_map(|rows| maker.make_all(rows)) {
+                batch.add(made);
                 if batch.is_full() && sender.send(std::mem::take(&mut batch)).is_err() {
                     return; // nobody publishes any more
                 }
