@@ -6,7 +6,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use proto::body::{Cut, Open, Purpose};
-use proto::chain::Link;
+use proto::chain::{Chain, Link};
 use proto::digest::Digest;
 use proto::edition::Edition;
 use proto::editions::Signing;
@@ -101,6 +101,8 @@ pub enum Item {
         size: u64,
         /// The root over them.
         root: String,
+        /// SHA-256 of the key that may take over.
+        successor_digest: String,
         /// Of a forked log the entries that all branches share, and the consistency proof from those.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         joined: Option<(u64, Vec<String>)>,
@@ -213,8 +215,25 @@ pub enum ActError {
         /// The other.
         other: Digest,
     },
+    /// Somebody's identity key, successor key or desk.
+    #[error("{key} is a key of {owner} already, and a key has one use; leave --key out to make a new one")]
+    InUse {
+        /// The key.
+        key: PublicKey,
+        /// Whose it is.
+        owner: String,
+    },
+    /// A draft that has its signatures.
+    #[error("edition {0} is valid already, and needs no more signatures; `comity edition list` shows it")]
+    Valid(Digest),
+    /// A draft that came too late.
+    #[error(
+        "this draft is superseded: edition {0}, on the same list, is valid. What it asks for can be drafted again on that, with \
+         `comity edition draft`"
+    )]
+    Superseded(Digest),
     /// Not a signer.
-    #[error("{0} is not a signer in the edition in force; it may draft, and signers sign")]
+    #[error("{0} is not a signer in the list that this draft follows; it may draft, and signers sign")]
     NotSigner(String),
     /// The list cannot become one.
     #[error(transparent)]
@@ -257,10 +276,7 @@ impl Request {
         }
         match act {
             Act::Delegate { key, desk } => {
-                let key = parse(key)?;
-                if chain.desks().contains_key(&key) {
-                    return Err(ActError::Known(key));
-                }
+                let key = unused(held, chain, key)?;
                 if chain.desks().values().filter(|desk| desk.cut.is_none()).count() >= limits::DESKS_MAX {
                     return Err(ActError::TooMany);
                 }
@@ -282,17 +298,15 @@ impl Request {
                 if chain.desks().get(&cut.log).is_none_or(|desk| desk.cut.is_some()) {
                     return Err(ActError::NoDesk(cut.log));
                 }
-                let key = parse(key)?;
-                if chain.desks().contains_key(&key) {
-                    return Err(ActError::Known(key));
-                }
+                let key = unused(held, chain, key)?;
                 items.push(item(Kind::Revoke, &body::revocation(&cut, reason, keystore::random()?)));
                 items.push(item(Kind::Delegate, &body::delegation(&key, desk, keystore::random()?)));
             }
             Act::Rotate => {
                 let size = entries.len() as u64;
                 let root = root_at(held, &link.key, size)?.to_string();
-                items.push(Item::Rotation { size, root, joined: joined(held, &link.key, size)? });
+                let successor_digest = link.successor_digest.to_string();
+                items.push(Item::Rotation { size, root, successor_digest, joined: joined(held, &link.key, size)? });
             }
             Act::Draft { changes } => {
                 let text = membership::draft(held.standing, held.frontier, changes)?;
@@ -321,11 +335,29 @@ impl Request {
     }
 }
 
+/// A desk's key, if it is nobody's yet: one that two members delegate is neither's where they do not agree on it.
+fn unused(held: &Held<'_>, chain: &Chain, key: &str) -> Result<PublicKey, ActError> {
+    let key = parse(key)?;
+    if chain.desks().contains_key(&key) {
+        return Err(ActError::Known(key));
+    }
+    if held.standing.knows(&key) || held.standing.awaits(key.as_bytes()) {
+        let owner = held.standing.owner(&key).unwrap_or("a member").to_owned();
+        return Err(ActError::InUse { key, owner });
+    }
+    Ok(key)
+}
+
 /// Whether the member's signature on an edition is asked for now; gives the text of the one before.
 fn signs(standing: &Standing, code: &str, edition: &Edition, again: bool) -> Result<String, ActError> {
     let editions = standing.editions();
     let before = edition.before().and_then(|digest| editions.edition(digest));
     let before = before.ok_or_else(|| ActError::NoDraft(edition.digest().to_string()))?;
+    match editions.decided(edition) {
+        Some(valid) if valid == edition.digest() => return Err(ActError::Valid(valid)),
+        Some(valid) => return Err(ActError::Superseded(valid)),
+        None => {}
+    }
     if !before.member(code).is_some_and(|member| member.signer) {
         return Err(ActError::NotSigner(code.to_owned()));
     }

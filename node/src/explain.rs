@@ -6,17 +6,15 @@ use proto::edition::Edition;
 use proto::key::PublicKey;
 use proto::log::Admission;
 
-use crate::keeper::View;
-use crate::reader::Reader;
+use crate::library::{Library, LibraryError};
+use crate::name::Name;
 use crate::rows::StoreError;
 
 /// What an explanation is made from.
 #[derive(Clone, Copy)]
 pub struct Explainer<'a> {
-    /// What stands, and who may speak.
-    pub view: &'a View,
-    /// The records.
-    pub reader: &'a Reader,
+    /// What stands, who may speak, the records, and what is shown of them.
+    pub library: &'a Library,
     /// The member whose node this is.
     pub member: Option<&'a str>,
     /// How the sync is, in words.
@@ -36,7 +34,7 @@ impl Explainer<'_> {
             return self.key(&key);
         }
         if what.contains('/') {
-            return self.work(what.split('@').next().unwrap_or(what));
+            return self.work(what);
         }
         Ok(self.code(what))
     }
@@ -44,7 +42,7 @@ impl Explainer<'_> {
     // ------------------------------------------------------------------------------------------------- members
 
     fn code(&self, code: &str) -> String {
-        let standing = &self.view.standing;
+        let standing = &self.library.view.standing;
         let Some(line) = standing.lines().first() else { return String::new() };
         let listings = || line.editions().iter().filter(|edition| edition.member(code).is_some());
         let (Some(first), Some(last), Some(member)) =
@@ -88,9 +86,10 @@ impl Explainer<'_> {
     // ---------------------------------------------------------------------------------------------------- keys
 
     fn key(&self, key: &PublicKey) -> Result<String, StoreError> {
-        let standing = &self.view.standing;
-        let row = self.view.frontier.rows.get(key);
-        let held = self.reader.number(key)?.map(|number| self.reader.owner(number)).transpose()?.flatten();
+        let standing = &self.library.view.standing;
+        let row = self.library.view.frontier.rows.get(key);
+        let held =
+            self.library.reader.number(key)?.map(|number| self.library.reader.owner(number)).transpose()?.flatten();
         let open = held.as_ref().map(|owner| &owner.open);
         let code = open.map(|open| open.member.as_str()).or_else(|| standing.owner(key));
         let chain = code.and_then(|code| Some((code, standing.lines().iter().find_map(|line| line.chain(code))?)));
@@ -139,7 +138,7 @@ impl Explainer<'_> {
 
     /// Of a key that signed two branches: where they part, what that means, and what settles it or did.
     fn forked(&self, key: &PublicKey, code: &str, is_cut: bool) -> Result<String, StoreError> {
-        let Some(fork) = self.view.standing.forks().get(key) else { return Ok(String::new()) };
+        let Some(fork) = self.library.view.standing.forks().get(key) else { return Ok(String::new()) };
         let [one, other] = fork.branches();
         let mut words = format!(
             " Its key signed two different entries at place {}, on branches of at least {} and {} entries; the proof is held here.",
@@ -147,15 +146,15 @@ impl Explainer<'_> {
             one.checkpoint.size(),
             other.checkpoint.size()
         );
-        if self.view.standing.is_nobodys(key) {
+        if self.library.view.standing.is_nobodys(key) {
             words.push_str(
                 " With it the key opened a log for each of two members that delegate it. So it is nobody's: nothing of it counts, and \
                  no cut says whose it is. Each of the members gives it up and delegates a key of its own, with `comity key delegate`.",
             );
             return Ok(words);
         }
-        let is_governance = self.view.standing.purpose(key) == Some(Purpose::Governance);
-        let aside = self.reader.aside(key)?.len();
+        let is_governance = self.library.view.standing.purpose(key) == Some(Purpose::Governance);
+        let aside = self.library.reader.aside(key)?.len();
         words.push_str(&match (is_cut, is_governance) {
             (true, _) if aside > 0 => format!(
                 " The cut says which branch stands; {aside} entries of the other were set aside here, and `comity recover` publishes \
@@ -187,10 +186,10 @@ impl Explainer<'_> {
     /// The record that names a cut.
     fn cut_by(&self, chain: &Chain, cut: &Cut) -> Result<String, StoreError> {
         for link in chain.links() {
-            let Some(number) = self.reader.number(&link.key)? else { continue };
-            let stands = self.view.frontier.rows.get(&link.key).map_or(0, |row| row.size);
+            let Some(number) = self.library.reader.number(&link.key)? else { continue };
+            let stands = self.library.view.frontier.rows.get(&link.key).map_or(0, |row| row.size);
             for index in 0..stands {
-                let Some(kept) = self.reader.entry(number, index)? else { continue };
+                let Some(kept) = self.library.reader.entry(number, index)? else { continue };
                 let act = kept.body.and_then(|body| Act::parse(kept.entry.kind(), &body));
                 match act {
                     Some(Act::Revoke { cut: found, reason }) if found == *cut => {
@@ -203,7 +202,7 @@ impl Explainer<'_> {
                 }
             }
         }
-        let mut editions = self.view.standing.lines().iter().flat_map(|line| line.editions());
+        let mut editions = self.library.view.standing.lines().iter().flat_map(|line| line.editions());
         let by = editions.rfind(|edition| edition.cuts().get(&cut.log) == Some(cut));
         Ok(by.map_or_else(
             || "its member was removed or given another key by an edition that does not name it".to_owned(),
@@ -213,33 +212,56 @@ impl Explainer<'_> {
 
     // --------------------------------------------------------------------------------------------------- works
 
-    fn work(&self, work: &str) -> Result<String, StoreError> {
+    fn work(&self, what: &str) -> Result<String, StoreError> {
+        let Some(name) = Name::parse(what) else {
+            return Ok(format!("`{what}` is no name of a work; CODE/slug is one, and CODE/slug@2 its second version."));
+        };
+        let work = name.work.as_str();
         let code = work.split('/').next().unwrap_or(work);
-        let rows = self.reader.work(work)?;
+        let rows = self.library.reader.work(work)?;
         if rows.is_empty() {
-            let standing = &self.view.standing;
+            let standing = &self.library.view.standing;
             if standing.member(code).is_none() {
                 return Ok(format!("{work} is absent here because {}", self.code(code)));
             }
             let desks =
                 standing.lines().iter().filter_map(|line| line.chain(code)).flat_map(|chain| chain.desks().keys());
-            let held: u64 = desks.filter_map(|key| self.view.frontier.rows.get(key)).map(|row| row.size).sum();
+            let held: u64 = desks.filter_map(|key| self.library.view.frontier.rows.get(key)).map(|row| row.size).sum();
             return Ok(format!(
                 "No entry that is held here names {work}: {held} entries of the desks of {code} are here, and {} texts of all members \
                  are known and have not come yet. {}",
-                self.view.missing_bodies,
+                self.library.view.missing_bodies,
                 self.sync()
             ));
         }
+        // As `show` has it, so that no two commands differ on whether it can be read here.
         let mut words = Vec::new();
+        let is_shown = match self.library.document(&name) {
+            Ok(document) => {
+                words
+                    .extend(document.withdrawn.iter().map(|why| format!("{work} was withdrawn by its author: {why}.")));
+                document.withdrawn.is_none()
+            }
+            Err(LibraryError::Store(error)) => return Err(error),
+            Err(LibraryError::NotFound(_)) => {
+                let version =
+                    name.version.map(|_| format!("{what} is not here: {work} has no such version that stands."));
+                words.extend(version);
+                false
+            }
+            Err(error) => {
+                words.push(format!("{error}."));
+                false
+            }
+        };
         for row in &rows {
-            let Some(owner) = self.reader.owner(row.log)? else { continue };
-            let stands = self.view.frontier.rows.get(&owner.log).map_or(0, |row| row.size);
+            let Some(owner) = self.library.reader.owner(row.log)? else { continue };
+            let stands = self.library.view.frontier.rows.get(&owner.log).map_or(0, |row| row.size);
             let place = format!("entry {} of the log {}", row.index, owner.log);
-            words.push(if row.index < stands {
-                format!("{work} is here: {place} says so and stands.")
-            } else {
-                format!("{place} names {work} and does not stand. {}", self.key(&owner.log)?)
+            words.push(match (row.index < stands, is_shown) {
+                (true, true) => format!("{work} is here: {place} says so and stands."),
+                (true, false) => format!("Of {work}, {place} stands."),
+                (false, _) => format!("{place} names {work} and does not stand. {}", self.key(&owner.log)?),
             });
         }
         Ok(words.join(" "))
@@ -249,15 +271,15 @@ impl Explainer<'_> {
 
     fn sync(&self) -> String {
         let mut words = format!("This node is {}.", self.sync);
-        for (peer, state) in &self.view.peers {
+        for (peer, state) in &self.library.view.peers {
             for why in &state.waiting {
                 words.push_str(&format!(" Of {peer} it waits: {why}."));
             }
         }
-        if self.view.missing_bodies > 0 {
+        if self.library.view.missing_bodies > 0 {
             words.push_str(&format!(
                 " {} texts are wanted, and every peer is asked for them at every sync.",
-                self.view.missing_bodies
+                self.library.view.missing_bodies
             ));
         }
         words
@@ -267,10 +289,10 @@ impl Explainer<'_> {
         let Some(code) = self.member else {
             return "This node may not publish because it is a replica without a desk key; only a member's desk publishes.".to_owned();
         };
-        if let Some(why) = self.view.recovering.first() {
+        if let Some(why) = self.library.view.recovering.first() {
             return format!("This node may not publish: {why}.");
         }
-        let standing = &self.view.standing;
+        let standing = &self.library.view.standing;
         if !standing.is_member(code) {
             return format!("This node may not publish because {}", self.code(code));
         }

@@ -224,8 +224,8 @@ async fn explain(
 ) -> Result<Json<views::Explanation>, Problem> {
     let member = app.node.config().member.as_ref().map(|member| member.code.clone());
     let explained = app.ask(move |library| {
-        let (view, reader, sync) = (&library.view, &library.reader, library.sync_words(now_ms()));
-        let explainer = Explainer { view, reader, member: member.as_deref(), sync: &sync };
+        let sync = library.sync_words(now_ms());
+        let explainer = Explainer { library, member: member.as_deref(), sync: &sync };
         Ok(views::Explanation { words: explainer.explain(&params.what)? })
     });
     explained.await.map(Json)

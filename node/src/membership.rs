@@ -84,7 +84,7 @@ pub struct Listed {
     pub number: u64,
     /// SHA-256 of its text.
     pub digest: String,
-    /// `valid` or `draft`.
+    /// `valid`, `draft`, or `superseded` where another draft on the same list became valid.
     pub state: String,
     /// What it changes, in words.
     pub changes: Vec<String>,
@@ -104,15 +104,16 @@ pub struct Listed {
 pub fn list(standing: &Standing) -> Editions {
     let editions = standing.editions();
     let valid = editions.valid();
-    let listed = valid.iter().map(|edition| {
+    let valid = valid.iter().map(|edition| {
         let before = edition.before().and_then(|digest| editions.edition(digest));
         listed(edition, before, editions.draft(&edition.digest()), "valid")
     });
     let drafts = editions.drafts().into_iter().map(|draft| {
         let before = draft.edition().before().and_then(|digest| editions.edition(digest));
-        listed_draft(draft, before)
+        let state = if editions.decided(draft.edition()).is_some() { "superseded" } else { "draft" };
+        listed(draft.edition(), before, Some(draft), state)
     });
-    let mut all: Vec<Listed> = listed.chain(drafts).collect();
+    let mut all: Vec<Listed> = valid.chain(drafts).collect();
     all.sort_by_key(|one| one.number);
     let lines = standing.lines();
     let tips = lines.iter().filter_map(|line| line.editions().last()).map(|edition| edition.digest().to_string());
@@ -136,10 +137,6 @@ pub fn rival_words(standing: &Standing) -> Option<String> {
         )
     };
     (tips.len() > 1).then(words)
-}
-
-fn listed_draft(draft: &Draft, before: Option<&Arc<Edition>>) -> Listed {
-    listed(draft.edition(), before, Some(draft), "draft")
 }
 
 fn listed(edition: &Edition, before: Option<&Arc<Edition>>, draft: Option<&Draft>, state: &str) -> Listed {
@@ -254,12 +251,13 @@ pub fn read_line(line: &str) -> Result<Member, ListError> {
     Ok(read)
 }
 
-/// A draft by its digest, or by enough of its beginning that only one is meant.
+/// A draft that is not valid by its digest, or by enough of its beginning that only one is meant; one that is by all of it.
 pub fn find_draft<'a>(standing: &'a Standing, digest: &str) -> Option<&'a Draft> {
+    let whole = digest.parse().ok().and_then(|digest| standing.editions().draft(&digest));
     let drafts = standing.editions().drafts();
     let mut found = drafts.into_iter().filter(|draft| draft.edition().digest().to_string().starts_with(digest));
-    let draft = found.next().filter(|_| digest.len() >= 8)?;
-    found.next().is_none().then_some(draft)
+    let begun = found.next().filter(|_| digest.len() >= 8 && found.next().is_none());
+    begun.or(whole)
 }
 
 /// Cuts of a member's logs at what stands of them: its governance logs, and its desks' too.

@@ -57,6 +57,17 @@ struct Mark {
     size: u64,
     root: String,
     signed: Signed,
+    /// Logs of the keys before this one: their keys are kept, and could sign still.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    before: Vec<Ended>,
+}
+
+/// How far the log of a key came that another took over from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Ended {
+    log: String,
+    size: u64,
+    root: String,
 }
 
 /// Why nothing was signed.
@@ -83,6 +94,23 @@ pub enum SignError {
         size: u64,
         /// The file.
         path: PathBuf,
+    },
+    /// The same of a key that another took over from.
+    #[error(
+        "the request does not go on from what this key signed last ({0} entries), before another took over from it: to sign it would \
+         fork the log. Make it again with `comity key request`"
+    )]
+    BehindEnded(u64),
+    /// The key that was to take over is another one.
+    #[error(
+        "the list of members has committed to a successor key with digest {asked}, and the one here is {held}; nothing was changed. \
+         Bring the right successor.pem back"
+    )]
+    OtherSuccessor {
+        /// SHA-256 of the key that may take over.
+        asked: String,
+        /// Held.
+        held: PublicKey,
     },
     /// The list does not have the key.
     #[error(
@@ -192,7 +220,7 @@ impl Reading {
                 }
             }
         }
-        self.write(key, &self.before, &bodies, now_ms, &mark)
+        self.write(key, &self.before, &bodies, now_ms, mark)
     }
 
     /// The key, where the list before a draft does not have it and has committed to it: after a rotation.
@@ -204,6 +232,19 @@ impl Reading {
             Some(member) if member.successor_digest == Digest::of(key.as_bytes()) => Ok(Some(*key)),
             _ => Err(SignError::NotListed { member: self.member.clone(), key: *key }),
         }
+    }
+
+    /// Whether this is the key that the list has committed to. Asked before anything is made or marked for a rotation.
+    pub fn succeeds(&self, successor: &PublicKey) -> Result<(), SignError> {
+        let held = Digest::of(successor.as_bytes()).to_string();
+        for item in &self.items {
+            if let Item::Rotation { successor_digest, .. } = item
+                && *successor_digest != held
+            {
+                return Err(SignError::OtherSuccessor { asked: successor_digest.clone(), held: *successor });
+            }
+        }
+        Ok(())
     }
 
     /// Signs entry 0 of the log of `successor`, which commits to `next` and ends the log of the key before it.
@@ -224,7 +265,7 @@ impl Reading {
             predecessor: Some(self.joined(Cut::new(self.log, size, root))),
         };
         let bodies = [(Kind::Open as u32, open.to_body(keystore::random()?))];
-        self.write(successor, &Compact::new(), &bodies, now_ms, &mark)
+        self.write(successor, &Compact::new(), &bodies, now_ms, mark)
     }
 
     /// A cut with what the request says that it shares with other branches, if that is so.
@@ -239,22 +280,28 @@ impl Reading {
         if joined.shared(root_at).is_some() { joined } else { cut }
     }
 
-    /// The file of the mark, once it is known that signing goes on from there.
-    fn checked(&self, keys: &Path) -> Result<PathBuf, SignError> {
+    /// The file of the mark and what is in it, once it is known that signing goes on from there.
+    fn checked(&self, keys: &Path) -> Result<(PathBuf, Option<Mark>), SignError> {
         let path = keys.join("identity.mark");
         let io = |source: io::Error| SignError::Io { path: path.clone(), source };
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((path, None)),
             Err(error) => return Err(io(error)),
         };
         let mark: Mark = serde_json::from_str(&text).map_err(|error| io(io::Error::other(error)))?;
-        if mark.log != self.log.to_string() {
-            return Ok(path); // of the key before it
+        let log = self.log.to_string();
+        let goes_on = |size: u64, root: &str| {
+            let held = usize::try_from(size).ok().and_then(|size| self.roots.get(size));
+            held.is_some_and(|held| held.to_string() == root)
+        };
+        if mark.log == log && !goes_on(mark.size, &mark.root) {
+            return Err(SignError::Behind { size: mark.size, path });
         }
-        let size = usize::try_from(mark.size).unwrap_or(usize::MAX);
-        let goes_on = self.roots.get(size).is_some_and(|root| root.to_string() == mark.root);
-        if goes_on { Ok(path) } else { Err(SignError::Behind { size: mark.size, path }) }
+        if let Some(ended) = mark.before.iter().find(|ended| ended.log == log && !goes_on(ended.size, &ended.root)) {
+            return Err(SignError::BehindEnded(ended.size));
+        }
+        Ok((path, Some(mark)))
     }
 
     fn write(
@@ -263,7 +310,7 @@ impl Reading {
         before: &Compact,
         bodies: &[(u32, Vec<u8>)],
         now_ms: u64,
-        mark: &Path,
+        (path, mark): (PathBuf, Option<Mark>),
     ) -> Result<Signed, SignError> {
         let (log, from) = (key.public(), before.size());
         let (mut after, mut leaves) = (before.clone(), Vec::new());
@@ -292,10 +339,17 @@ impl Reading {
             chunk: STANDARD.encode(wire.encode_to_vec()),
         };
         // Marked before anyone gets it: a crash after this has signed nothing twice, and the file is here to be handed in.
-        let kept = Mark { log: log.to_string(), size, root: root.to_string(), signed: signed.clone() };
+        let log = log.to_string();
+        let mut ended = Vec::new();
+        if let Some(mark) = mark {
+            ended = mark.before;
+            ended.push(Ended { log: mark.log, size: mark.size, root: mark.root });
+            ended.retain(|ended| ended.log != log);
+        }
+        let kept = Mark { log, size, root: root.to_string(), signed: signed.clone(), before: ended };
         let text = serde_json::to_string_pretty(&kept).map_err(|error| SignError::Shape(error.to_string()))?;
-        let io = |source| SignError::Io { path: mark.to_owned(), source };
-        write_durably(mark, text.as_bytes(), 0o600).map_err(io)?;
+        let io = |source| SignError::Io { path: path.clone(), source };
+        write_durably(&path, text.as_bytes(), 0o600).map_err(io)?;
         Ok(signed)
     }
 }

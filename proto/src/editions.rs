@@ -152,6 +152,12 @@ impl Editions {
         vec![line]
     }
 
+    /// The valid edition on the same predecessor, if there is one: this one itself, or the one that superseded it.
+    pub fn decided(&self, edition: &Edition) -> Option<Digest> {
+        let next = &edition.before().and_then(|digest| self.valid.get(digest))?.next;
+        next.iter().find(|digest| **digest == edition.digest()).or_else(|| next.iter().next()).copied()
+    }
+
     /// How a signer stands to a draft: at most one for each predecessor, but where a second gathers more.
     /// Of a draft that nobody has heard of yet nobody's signature is known.
     pub fn signing(&self, code: &str, edition: &Edition) -> Signing {

@@ -63,6 +63,8 @@ fn is_erased(node: &Node, work: &str) {
         assert!(words.contains("erased here on 20") && words.contains(REASON), "{}: {words}", node.name);
     }
     assert_eq!(node.ask(&format!("/v1/proofs/{work}")).0, 410);
+    let explained = node.get(&format!("/v1/explain?what={work}"))["words"].to_string();
+    assert!(explained.contains("erased here on 20") && !explained.contains("is here:"), "{}: {explained}", node.name);
     let history = node.get(&format!("/v1/history/{work}"));
     assert_eq!((&history["versions"][0]["held"], &history["versions"][0]["title"]), (&json!(false), &json!("")));
     wait_until("nothing of it is found", || node.found("unforgettable") == 0);

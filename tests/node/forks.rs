@@ -321,7 +321,8 @@ fn slip_in(folder: &Folder, member: &str, identity: &str) {
     segments.sync().unwrap();
 }
 
-fn key_of(federation: &Federation, name: &str) -> String {
+/// The identity key of a folder, in hex.
+pub fn key_of(federation: &Federation, name: &str) -> String {
     let line = std::fs::read_to_string(federation.folder(name).join("member.txt")).unwrap();
     line.split_whitespace().find(|word| word.len() == 64).unwrap().to_owned()
 }

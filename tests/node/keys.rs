@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::federation::{Federation, Node, alter, wait_for_documents, wait_until};
+use crate::forks::key_of;
 
 /// Nobody guesses it, and it stands in no word of the program.
 const PASSPHRASE: &str = "marmalade Ångström 7 tram";
@@ -541,5 +542,94 @@ fn a_person_at_a_terminal_is_asked_and_what_she_types_is_not_shown() {
     let file = federation.note("law", "Signed after the change.");
     assert_eq!(done(&federation, &["publish", "--data", &path, &file], ANOTHER), "FI/law@1\n");
     alter(&federation.folder("FI").join("keys/desk.pem"), Vec::clear);
+    federation.audit("FI");
+}
+
+#[test]
+fn what_no_key_may_sign_is_refused_with_the_reason_and_nothing_is_half_done() {
+    let names = ["FI", "JP-LC01", "KE-LC01", "UY-UC01"];
+    let federation = Federation::found(&names);
+    let finland = federation.start("FI", &[]);
+    let others: Vec<Node> = names[1..].iter().map(|name| federation.start(name, &[&finland])).collect();
+    let [fi, jp, ke, uy] = names.map(|name| federation.path(name));
+    let keys = federation.folder("FI").join("keys");
+    let refused = |arguments: &[&str]| federation.refused(arguments).1;
+
+    // Two drafts on one list: one becomes valid, and nobody's signature is wanted on either after that.
+    let drafted = |data: &str, name: &str| {
+        federation.done(&["edition", "draft", "--name", name, "--yes", "--data", data]);
+        let editions = finland.get("/v1/editions");
+        let is_it = |one: &&Value| one["text"].as_str().is_some_and(|text| text.contains(name));
+        let mut digest = editions["editions"].as_array().unwrap().iter().find(is_it).map(|one| one["digest"].clone());
+        wait_until("the draft is heard of", || {
+            let editions = finland.get("/v1/editions");
+            digest = editions["editions"].as_array().unwrap().iter().find(is_it).map(|one| one["digest"].clone());
+            digest.is_some()
+        });
+        digest.unwrap().as_str().unwrap().to_owned()
+    };
+    let (one, other) = (drafted(&fi, "The one"), drafted(&jp, "The other"));
+    let heard = |name: &Node, digest: &str| name.get("/v1/editions").to_string().contains(digest);
+    wait_until("both are everywhere", || others.iter().all(|node| heard(node, &one) && heard(node, &other)));
+    for data in [&ke, &uy] {
+        federation.done(&["edition", "sign", &one, "--yes", "--data", data]);
+    }
+    wait_until("one is in force", || others.iter().all(|node| node.get("/v1/editions")["in_force"] == one.as_str()));
+    for data in [&jp, &ke] {
+        let words = refused(&["edition", "sign", &other, "--yes", "--data", data]);
+        assert!(
+            words.contains("superseded") && words.contains(&one) && words.contains("comity edition draft"),
+            "{words}"
+        );
+        let words = refused(&["edition", "sign", &one, "--yes", "--data", data]);
+        assert!(words.contains("is valid already"), "{words}");
+    }
+    let listed = federation.done(&["edition", "list", "--data", &fi]);
+    assert!(listed.contains("superseded") && !listed.contains("not yet by"), "{listed}");
+
+    // A key has one use, whoever has it.
+    let logs = finland.get("/v1/logs");
+    let of_kenya: Vec<&Value> =
+        logs["logs"].as_array().unwrap().iter().filter(|log| log["member"] == "KE-LC01").collect();
+    assert_eq!(of_kenya.len(), 2, "its desk's and its identity key's: {logs}");
+    for log in of_kenya {
+        let key = log["key"].as_str().unwrap();
+        let words = refused(&["key", "delegate", "--key", key, "--desk", "Archive", "--data", &fi]);
+        assert!(words.contains("is a key of KE-LC01 already"), "{words}");
+    }
+
+    // Another key than the list has committed to does not take over, and leaves nothing behind.
+    let files = || {
+        let mut files: Vec<_> = std::fs::read_dir(&keys).unwrap().map(|file| file.unwrap().path()).collect();
+        files.sort();
+        files
+    };
+    let successor = std::fs::read(keys.join("successor.pem")).unwrap();
+    std::fs::copy(federation.folder("KE-LC01").join("keys/successor.pem"), keys.join("successor.pem")).unwrap();
+    let before = files();
+    let words = refused(&["key", "rotate", "--data", &fi]);
+    assert!(words.contains("has committed to a successor key") && words.contains("nothing was changed"), "{words}");
+    assert_eq!(files(), before);
+    std::fs::write(keys.join("successor.pem"), successor).unwrap();
+
+    // An old request is not signed after a rotation either: the old key would write another entry at a place that it has filled.
+    let request = federation.path("old-request.json");
+    let of_another = |name: &str| {
+        federation.done(&["init", "--no-passphrase", "--code", "FI", "--name", name, "--data", &federation.path(name)]);
+        key_of(&federation, name)
+    };
+    let (first, archive) = (of_another("first"), of_another("archive"));
+    federation.done(&["key", "request", "--out", &request, "--data", &fi, "delegate", "--key", &first]);
+    federation.done(&["key", "delegate", "--key", &archive, "--desk", "Archive", "--data", &fi]);
+    let identity = std::fs::read(keys.join("identity.pem")).unwrap();
+    federation.done(&["key", "rotate", "--data", &fi]);
+    let new = std::fs::read(keys.join("identity.pem")).unwrap();
+    std::fs::write(keys.join("identity.pem"), identity).unwrap();
+    let signed = federation.path("signed.json");
+    let words = refused(&["key", "sign", &request, "--out", &signed, "--yes", "--data", &fi]);
+    assert!(words.contains("would fork the log"), "{words}");
+    std::fs::write(keys.join("identity.pem"), new).unwrap();
+    finland.stop();
+    others.into_iter().for_each(Node::stop);
     federation.audit("FI");
 }

@@ -174,7 +174,7 @@ impl List {
                 _ if editions.rivals.contains(&one.digest) => "RIVAL",
                 state => state,
             };
-            println!("{:>4}  {state:<8}  {}", one.number, one.digest);
+            println!("{:>4}  {state:<10}  {}", one.number, one.digest);
             told(one);
         }
         if let Some(words) = &editions.words {

@@ -67,6 +67,7 @@ pub fn sign(
             identity.public()
         )));
     }
+    reading.succeeds(&successor.public()).map_err(CliError::wrong)?;
     let next = keystore::create_like(data, KeyName::Next, KeyName::Successor, passphrases).map_err(CliError::failed)?;
     reading.rotate(&successor, &next.public(), &keys, now_ms()).map_err(CliError::wrong)
 }

@@ -248,9 +248,8 @@ impl Explain {
                 client.get::<views::Explanation>(&path).map_err(answered)?.words
             }
             Source::Alone(alone) => {
-                let (view, reader) = (&alone.1.view, &alone.1.reader);
                 let member = folder.config().map_err(CliError::failed)?.member.map(|member| member.code);
-                let explainer = Explainer { view, reader, member: member.as_deref(), sync: "not running" };
+                let explainer = Explainer { library: &alone.1, member: member.as_deref(), sync: "not running" };
                 explainer.explain(&self.what).map_err(CliError::failed)?
             }
         };
