@@ -76,6 +76,14 @@ pub enum SignError {
     /// Not such a file.
     #[error("this is no request of this version of Comity: {0}. Make it again with `comity key request`")]
     Shape(String),
+    /// Nothing that a key signed.
+    #[error("this is no signed file: {0}. Copy it again; identity.mark, beside the key that signed, holds it too")]
+    Unsigned(String),
+    /// What was to be signed.
+    #[error(
+        "this is a request, and nobody has signed it; sign it with `comity key sign` where the key is, and hand in what that writes"
+    )]
+    StillRequest,
     /// For another key.
     #[error("the request is for identity key {asked}, and the key here is {held}; find the folder with the right one")]
     OtherKey {
@@ -358,10 +366,10 @@ impl Signed {
     /// The run, to be handed to the replica.
     pub fn chunk(&self) -> Result<schema::Chunk, SignError> {
         if self.format != FORMAT {
-            return Err(SignError::Shape("it is no signed file".to_owned()));
+            return Err(SignError::Unsigned("it is of another format".to_owned()));
         }
-        let bytes = decoded(&self.chunk)?;
-        schema::Chunk::decode(bytes.as_slice()).map_err(|error| SignError::Shape(error.to_string()))
+        let bytes = STANDARD.decode(&self.chunk).map_err(|error| SignError::Unsigned(error.to_string()))?;
+        schema::Chunk::decode(bytes.as_slice()).map_err(|error| SignError::Unsigned(error.to_string()))
     }
 
     /// Whether it lets that desk publish.
@@ -380,7 +388,10 @@ impl Signed {
     pub fn read(text: &str) -> Result<Signed, SignError> {
         let direct = serde_json::from_str::<Signed>(text);
         let signed = direct.or_else(|_| serde_json::from_str::<Mark>(text).map(|mark| mark.signed));
-        signed.map_err(|error| SignError::Shape(error.to_string()))
+        signed.map_err(|error| match serde_json::from_str::<Request>(text) {
+            Ok(_) => SignError::StillRequest,
+            Err(_) => SignError::Unsigned(error.to_string()),
+        })
     }
 }
 

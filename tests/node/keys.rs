@@ -628,6 +628,8 @@ fn what_no_key_may_sign_is_refused_with_the_reason_and_nothing_is_half_done() {
     let signed = federation.path("signed.json");
     let words = refused(&["key", "sign", &request, "--out", &signed, "--yes", "--data", &fi]);
     assert!(words.contains("would fork the log"), "{words}");
+    let words = refused(&["key", "submit", &request, "--data", &fi]);
+    assert!(words.contains("nobody has signed it") && words.contains("comity key sign"), "{words}");
     std::fs::write(keys.join("identity.pem"), new).unwrap();
     finland.stop();
     others.into_iter().for_each(Node::stop);
