@@ -87,6 +87,9 @@ pub enum Item {
         kind: u32,
         /// Its bytes, base64.
         body: String,
+        /// Of a draft that is not signed with it: what it changes, and why not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unsigned: Option<Unsigned>,
     },
     /// A signature line on this text.
     Signature {
@@ -107,6 +110,15 @@ pub enum Item {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         joined: Option<(u64, Vec<String>)>,
     },
+}
+
+/// A draft that is proposed and not signed.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Unsigned {
+    /// The list that it is to follow.
+    pub before: String,
+    /// Why its author's signature does not go with it.
+    pub why: String,
 }
 
 /// The file.
@@ -310,10 +322,20 @@ impl Request {
             }
             Act::Draft { changes } => {
                 let text = membership::draft(held.standing, held.frontier, changes)?;
-                items.push(item(Kind::Draft, &body::draft(&text, keystore::random()?)));
                 let edition = Edition::draft(&text).map_err(membership::ListError::from)?;
-                if let Ok(before) = signs(held.standing, code, &edition, false) {
-                    items.push(Item::Signature { text, before });
+                let proposed = body::draft(&text, keystore::random()?);
+                match signs(held.standing, code, &edition, false) {
+                    Ok(before) => {
+                        items.push(item(Kind::Draft, &proposed));
+                        items.push(Item::Signature { text, before });
+                    }
+                    Err(error) => {
+                        let before = edition.before().and_then(|digest| held.standing.editions().edition(digest));
+                        let before = before.map(|before| before.text().to_owned()).unwrap_or_default();
+                        let unsigned = Some(Unsigned { before, why: error.to_string() });
+                        let (kind, body) = (Kind::Draft as u32, STANDARD.encode(&proposed));
+                        items.push(Item::Body { kind, body, unsigned });
+                    }
                 }
             }
             Act::Sign { draft, again } => {
@@ -412,7 +434,7 @@ fn joined(held: &Held<'_>, log: &PublicKey, size: u64) -> Result<Option<(u64, Ve
 }
 
 fn item(kind: Kind, body: &[u8]) -> Item {
-    Item::Body { kind: kind as u32, body: STANDARD.encode(body) }
+    Item::Body { kind: kind as u32, body: STANDARD.encode(body), unsigned: None }
 }
 
 fn parse(key: &str) -> Result<PublicKey, ActError> {

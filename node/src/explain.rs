@@ -50,7 +50,8 @@ impl Explainer<'_> {
         else {
             let newest = line.editions().last().map(|edition| named(edition)).unwrap_or_default();
             return format!(
-                "{code} is no member: neither the charter nor any edition held here lists it, up to {newest}."
+                "{code} is no member: neither the charter nor any edition held here lists it, up to {newest}. What can be explained is \
+                 a member's code, a work (CODE/slug), a key in hex, `sync` and `publish`."
             );
         };
         let mut words = match line.editions().iter().find(|edition| edition.number() > last.number()) {

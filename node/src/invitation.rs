@@ -96,12 +96,14 @@ impl Invitation {
             address_book: folder.address_book(),
         };
         let (network, mut events, _streams) = network::start(settings, &mut Registry::default()).await?;
-        let mut why = "nobody answered".to_owned();
+        let (mut why, mut untrue) = ("nobody answered".to_owned(), None);
         let shown = tokio::time::timeout(PATIENCE, async {
             while let Some(event) = events.recv().await {
                 let Event::Connected(peer) = event else { continue };
-                match self.ask(&network, &peer).await {
-                    Ok(note) => return Some(note),
+                // One peer that shows another charter does not keep the next from showing the right one.
+                match self.ask(&network, &peer).await.map(|note| self.verified(&note)) {
+                    Ok(Ok(charter)) => return Some(charter),
+                    Ok(Err(words)) => untrue = Some(format!("{peer}: {words}")),
                     Err(words) => why = format!("{peer}: {words}"),
                 }
             }
@@ -109,12 +111,12 @@ impl Invitation {
         });
         let shown = shown.await.ok().flatten();
         network.stop().await;
-        let note = shown.ok_or(InvitationError::Unreached(why))?;
-        let charter = Charter::verify(&note.note).map_err(|error| InvitationError::False(error.to_string()))?;
-        if charter.id() != self.federation {
-            return Err(InvitationError::False(format!("its id is {}", charter.id())));
-        }
-        Ok(charter)
+        shown.ok_or_else(|| untrue.map_or(InvitationError::Unreached(why), InvitationError::False))
+    }
+
+    fn verified(&self, shown: &EditionNote) -> Result<Charter, String> {
+        let charter = Charter::verify(&shown.note).map_err(|error| error.to_string())?;
+        if charter.id() == self.federation { Ok(charter) } else { Err(format!("its id is {}", charter.id())) }
     }
 
     async fn ask(&self, network: &network::Network, peer: &proto::session::Peer) -> Result<EditionNote, String> {

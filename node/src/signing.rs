@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
 
-use crate::acts::{self, Item, Request};
+use crate::acts::{self, Item, Request, Unsigned};
 use crate::fence::write_durably;
 use crate::keystore::{self, KeyError};
 use crate::membership::differences;
@@ -210,7 +210,7 @@ impl Reading {
         let mut bodies = Vec::new();
         for item in &self.items {
             match item {
-                Item::Body { kind, body } => bodies.push((*kind, decoded(body)?)),
+                Item::Body { kind, body, .. } => bodies.push((*kind, decoded(body)?)),
                 Item::Signature { text, before } => {
                     let successor = self.signs_as_successor(before, &key.public())?;
                     let mut note = Note::new(text).map_err(|error| SignError::Shape(error.to_string()))?;
@@ -398,7 +398,7 @@ impl Signed {
 fn in_words(item: &Item) -> Result<Vec<String>, SignError> {
     let key = |key: &PublicKey| format!("{key} (fingerprint {})", key.fingerprint());
     Ok(match item {
-        Item::Body { kind, body } => {
+        Item::Body { kind, body, unsigned } => {
             let act = Act::parse(*kind, &decoded(body)?);
             vec![match act {
                 Some(Act::Open(open)) => {
@@ -416,7 +416,13 @@ fn in_words(item: &Item) -> Result<Vec<String>, SignError> {
                     )
                 }
                 Some(Act::Draft { text }) => {
-                    format!("proposes edition {} of the list of members", Edition::draft(&text)?.number())
+                    let edition = Edition::draft(&text)?;
+                    let proposes = format!("proposes edition {} of the list of members", edition.number());
+                    let Some(Unsigned { before, why }) = unsigned else { return Ok(vec![proposes]) };
+                    let mut words = vec![format!("{proposes}, which")];
+                    words.extend(changes(before, &edition)?);
+                    words.push(format!("  and does not sign it: {why}"));
+                    return Ok(words);
                 }
                 Some(Act::Signature { .. }) | None => {
                     return Err(SignError::Shape(
@@ -427,16 +433,14 @@ fn in_words(item: &Item) -> Result<Vec<String>, SignError> {
         }
         Item::Signature { text, before } => {
             let edition = Edition::draft(text)?;
-            let before = self::edition(before).ok().filter(|before| edition.before() == Some(&before.digest()));
-            let before = before
-                .ok_or_else(|| SignError::Shape("the list before the draft is not the one it follows".to_owned()))?;
+            let changes = changes(before, &edition)?;
             let mut words = vec![format!(
                 "signs edition {} of “{}”, digest {}, which",
                 edition.number(),
                 edition.name(),
                 edition.digest()
             )];
-            words.extend(differences(&before, &edition).into_iter().map(|change| format!("  {change}")));
+            words.extend(changes);
             words
         }
         Item::Rotation { size, .. } => {
@@ -445,6 +449,14 @@ fn in_words(item: &Item) -> Result<Vec<String>, SignError> {
             )]
         }
     })
+}
+
+/// What an edition changes about the list before it, a line each.
+fn changes(before: &str, edition: &Edition) -> Result<Vec<String>, SignError> {
+    let before = self::edition(before).ok().filter(|before| edition.before() == Some(&before.digest()));
+    let before =
+        before.ok_or_else(|| SignError::Shape("the list before the draft is not the one it follows".to_owned()))?;
+    Ok(differences(&before, edition).into_iter().map(|change| format!("  {change}")).collect())
 }
 
 /// An edition's page, or the charter's.

@@ -571,9 +571,13 @@ fn what_no_key_may_sign_is_refused_with_the_reason_and_nothing_is_half_done() {
     let (one, other) = (drafted(&fi, "The one"), drafted(&jp, "The other"));
     let heard = |name: &Node, digest: &str| name.get("/v1/editions").to_string().contains(digest);
     wait_until("both are everywhere", || others.iter().all(|node| heard(node, &one) && heard(node, &other)));
-    for data in [&ke, &uy] {
-        federation.done(&["edition", "sign", &one, "--yes", "--data", data]);
-    }
+    federation.done(&["edition", "sign", &one, "--yes", "--data", &ke]);
+    let told = federation.done(&["edition", "draft", "--name", "The third", "--yes", "--data", &ke]);
+    assert!(
+        told.contains("called “The third”") && told.contains("does not sign it: KE-LC01 has signed another"),
+        "{told}"
+    );
+    federation.done(&["edition", "sign", &one, "--yes", "--data", &uy]);
     wait_until("one is in force", || others.iter().all(|node| node.get("/v1/editions")["in_force"] == one.as_str()));
     for data in [&jp, &ke] {
         let words = refused(&["edition", "sign", &other, "--yes", "--data", data]);
