@@ -1,10 +1,10 @@
 //! Importing what others have already, through the running node: a batch is one request and one signature.
 
-use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -64,73 +64,25 @@ impl Import {
         })?;
         source.notes().iter().for_each(|note| eprintln!("note: {note}"));
         let bar = bar(&source);
-        let mut maker = Maker::new(&member, mapping, self.path.parent());
+        let maker = Maker::new(&member, mapping, self.path.parent());
         let progress = source.progress();
-        let (sender, read) = mpsc::sync_channel(READS_AHEAD);
-        let reader = std::thread::spawn(move || {
-            let mut source = source;
-            loop {
-                let rows: Vec<_> = source.by_ref().take(ROWS_AT_ONCE).collect();
-                if rows.is_empty() || sender.send(rows).is_err() {
-                    return; // nobody makes anything of them any more
-                }
-            }
-        });
-        let (sender, batches) = mpsc::sync_channel(BATCHES_AHEAD);
-        let mapper = std::thread::spawn(move || {
-            let mut batch = Batch::default();
-            for made in read.into_iter().flat_map(|rows| maker.make_all(rows)) {
-                batch.add(made);
-                if batch.is_full() && sender.send(std::mem::take(&mut batch)).is_err() {
-                    return; // nobody publishes any more
-                }
-            }
-            let _ = sender.send(batch);
-        });
-        let mut counts = Counts::default();
-        let (mut waiting, mut waiting_bytes) = (Vec::new(), 0);
-        let mut go = |batch: Batch, is_last: bool, waiting: &mut Vec<Candidate>| {
-            let taken = take(&client, &member, batch.candidates()).map_err(|error| match error {
-                CliError::Failed(words) | CliError::Wrong(words) => CliError::Failed(format!(
-                    "{words}\nimported {} until then; the same command again goes on from there",
-                    counts.imported
-                )),
-            })?;
-            let mut held_back = HashSet::new();
-            for (one, outcome) in batch.candidates().iter().zip(&taken).filter(|(_, outcome)| outcome.waits && !is_last)
-            {
-                let bytes = one.document.publication.text.len();
-                if waiting_bytes + bytes <= WAITING_BYTES_MAX {
-                    waiting_bytes += bytes;
-                    waiting.push(one.clone());
-                    held_back.insert((outcome.file.clone(), outcome.line));
-                }
-            }
-            let mut told = String::new();
-            for outcome in batch.settled(taken) {
-                if !held_back.contains(&(outcome.file.clone(), outcome.line)) {
-                    counts.add(&outcome);
-                    told.push_str(&self.told(&outcome)?);
-                }
-            }
-            bar.suspend(|| print!("{told}"));
-            bar.set_position(progress.load(Ordering::Relaxed));
-            Ok::<_, CliError>(())
+        let (batches, threads) = batches(source, maker);
+        let mut going = Going {
+            import: &self,
+            client,
+            member,
+            bar,
+            progress,
+            counts: Counts::default(),
+            waiting: Waiting::default(),
         };
         for batch in batches {
-            go(batch, false, &mut waiting)?;
+            going.take(batch, false)?;
         }
-        // What they are about came after them, if it came at all.
-        let mut batch = Batch::default();
-        for one in std::mem::take(&mut waiting) {
-            batch.add(Ok(one));
-            if batch.is_full() {
-                go(std::mem::take(&mut batch), true, &mut waiting)?;
-            }
-        }
-        go(batch, true, &mut waiting)?;
-        bar.finish_and_clear();
-        if reader.join().is_err() || mapper.join().is_err() {
+        going.take_waiting()?;
+        going.bar.finish_and_clear();
+        let counts = going.counts;
+        if threads.into_iter().any(|thread| thread.join().is_err()) {
             return Err(CliError::failed(
                 "the file was not read to its end; the same command again goes on from there",
             ));
@@ -170,6 +122,100 @@ impl Import {
                 "something is wrong with {wrong} records; mend them, and import again: the rest is unchanged"
             ))),
         }
+    }
+}
+
+/// Reads and maps on threads of their own, so that neither waits for the other nor for the node.
+fn batches(source: Source, mut maker: Maker) -> (mpsc::Receiver<Batch>, [JoinHandle<()>; 2]) {
+    let (sender, read) = mpsc::sync_channel(READS_AHEAD);
+    let reader = std::thread::spawn(move || {
+        let mut source = source;
+        loop {
+            let rows: Vec<_> = source.by_ref().take(ROWS_AT_ONCE).collect();
+            if rows.is_empty() || sender.send(rows).is_err() {
+                return; // nobody makes anything of them any more
+            }
+        }
+    });
+    let (sender, batches) = mpsc::sync_channel(BATCHES_AHEAD);
+    let mapper = std::thread::spawn(move || {
+        let mut batch = Batch::default();
+        for made in read.into_iter().flat_map(|rows| maker.make_all(rows)) {
+            batch.add(made);
+            if batch.is_full() && sender.send(std::mem::take(&mut batch)).is_err() {
+                return; // nobody publishes any more
+            }
+        }
+        let _ = sender.send(batch);
+    });
+    (batches, [reader, mapper])
+}
+
+/// An import on its way.
+struct Going<'a> {
+    import: &'a Import,
+    client: Client,
+    member: String,
+    bar: ProgressBar,
+    progress: Arc<AtomicU64>,
+    counts: Counts,
+    waiting: Waiting,
+}
+
+/// Candidates that are about works which are not here yet.
+#[derive(Default)]
+struct Waiting {
+    candidates: Vec<Candidate>,
+    bytes: usize,
+}
+
+impl Waiting {
+    /// Keeps one for the end, where there is room.
+    fn keep(&mut self, one: &Candidate) -> bool {
+        let bytes = self.bytes + one.document.publication.text.len();
+        if bytes > WAITING_BYTES_MAX {
+            return false;
+        }
+        self.bytes = bytes;
+        self.candidates.push(one.clone());
+        true
+    }
+}
+
+impl Going<'_> {
+    /// Publishes a batch and tells what became of it. What waits for another work is kept, unless it is the last time.
+    fn take(&mut self, batch: Batch, is_last: bool) -> Result<(), CliError> {
+        let taken = take(&self.client, &self.member, batch.candidates()).map_err(|error| match error {
+            CliError::Failed(words) | CliError::Wrong(words) => CliError::Failed(format!(
+                "{words}\nimported {} until then; the same command again goes on from there",
+                self.counts.imported
+            )),
+        })?;
+        let waits = |(one, outcome): (&Candidate, Outcome)| {
+            let waits = outcome.waits && !is_last && self.waiting.keep(one);
+            (!waits).then_some(outcome)
+        };
+        let taken: Vec<Option<Outcome>> = batch.candidates().iter().zip(taken).map(waits).collect();
+        let mut told = String::new();
+        for outcome in batch.settled(taken) {
+            self.counts.add(&outcome);
+            told.push_str(&self.import.told(&outcome)?);
+        }
+        self.bar.suspend(|| print!("{told}"));
+        self.bar.set_position(self.progress.load(Ordering::Relaxed));
+        Ok(())
+    }
+
+    /// Publishes what waited: what it is about came after it, if it came at all.
+    fn take_waiting(&mut self) -> Result<(), CliError> {
+        let mut batch = Batch::default();
+        for one in std::mem::take(&mut self.waiting).candidates {
+            batch.add(Ok(one));
+            if batch.is_full() {
+                self.take(std::mem::take(&mut batch), true)?;
+            }
+        }
+        self.take(batch, true)
     }
 }
 

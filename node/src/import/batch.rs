@@ -45,9 +45,9 @@ impl Batch {
         &self.candidates
     }
 
-    /// What became of all, in order, by what became of the candidates.
-    pub fn settled(self, taken: Vec<Outcome>) -> impl Iterator<Item = Outcome> {
+    /// What became of all, in order, by what became of the candidates; of one that waits nothing has yet.
+    pub fn settled(self, taken: impl IntoIterator<Item = Option<Outcome>>) -> impl Iterator<Item = Outcome> {
         let mut taken = taken.into_iter();
-        self.settled.into_iter().filter_map(move |settled| settled.or_else(|| taken.next()))
+        self.settled.into_iter().filter_map(move |settled| settled.or_else(|| taken.next().flatten()))
     }
 }

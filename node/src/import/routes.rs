@@ -168,7 +168,7 @@ async fn take_all(app: &App, member: &str, mapping: Option<Mapping>, body: &[u8]
             return Ok(reply);
         }
         let taken = taking::take(app, member, batch.candidates()).await?;
-        for outcome in batch.settled(taken) {
+        for outcome in batch.settled(taken.into_iter().map(Some)) {
             reply.counts.add(&outcome);
             reply.records.push(outcome);
         }
