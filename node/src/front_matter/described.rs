@@ -1,39 +1,60 @@
 //! The front matter in the description of the API, read off the forms: deriving it wrote each of a hundred keys a second time.
 
+use std::collections::BTreeSet;
+
 use utoipa::openapi::schema::{ArrayBuilder, Object, ObjectBuilder, Schema, Type};
 use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::FrontMatter;
-use crate::forms::{self, Key, Need, Shape};
+use crate::forms::{self, FORMS, Key, Need, Shape};
 
 impl PartialSchema for FrontMatter {
     fn schema() -> RefOr<Schema> {
-        let all = ObjectBuilder::new()
-            .description(Some("What a document says, besides its text. Which keys a kind has: forms."));
+        let all = "What a document says, besides its text. `comity new KIND` shows which of these keys a kind has.";
         // Nothing is required here: a document that this node publishes is checked by its kind, and one from another node may
         // be of a kind that this one does not know.
-        forms::keys().fold(all, |all, key| all.property(key.name, described(key))).into()
+        let object = ObjectBuilder::new().description(Some(all));
+        let names: BTreeSet<&str> = forms::names().collect();
+        names.into_iter().fold(object, |object, name| object.property(name, named(name))).into()
     }
 }
 
 impl ToSchema for FrontMatter {}
 
-fn described(key: &Key) -> RefOr<Schema> {
-    let help = match key.shape {
+/// A key of one or more kinds. All have it in one shape, but some say what belongs there in words of their own.
+fn named(name: &str) -> Schema {
+    let uses: Vec<(String, &Key)> = FORMS
+        .iter()
+        .filter_map(|form| Some((form.slug(), form.key(name)?)))
+        .map(|(kind, key)| (format!("In a {kind}: {}", help(key)), key))
+        .collect();
+    let Some((_, first)) = uses.first() else { return Object::new().into() };
+    if uses.iter().all(|(_, key)| help(key) == help(first)) {
+        return described(first, help(first));
+    }
+    let told: Vec<&str> = uses.iter().map(|(told, _)| told.as_str()).collect();
+    described(first, told.join(" "))
+}
+
+fn help(key: &Key) -> String {
+    match key.shape {
         Shape::Word(words) => {
             let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
             // Not a closed list: documents of later versions are read too.
             format!("{} One of {}.", key.help, words.join(", "))
         }
         _ => key.help.to_owned(),
-    };
+    }
+}
+
+fn described(key: &Key, help: String) -> Schema {
     if key.many {
         return ArrayBuilder::new().items(item(key.shape)).description(Some(help)).into();
     }
     let mut one = item(key.shape);
     one.description = Some(help);
-    Schema::Object(one).into()
+    one.into()
 }
 
 fn item(shape: Shape) -> Object {
@@ -45,7 +66,7 @@ fn item(shape: Shape) -> Object {
         }
         Shape::Parts(parts) => {
             let object = parts.iter().fold(ObjectBuilder::new(), |object, part| {
-                let object = object.property(part.name, described(part));
+                let object = object.property(part.name, described(part, help(part)));
                 if part.need == Need::Must { object.required(part.name) } else { object }
             });
             object.build()
