@@ -25,7 +25,7 @@ const FILE_BYTES_MAX: u64 = 16 * 1024;
 /// One of the four.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KeyName {
-    /// The libp2p key of this node.
+    /// Names this node to its peers.
     Peer,
     /// Publishes.
     Desk,

@@ -107,7 +107,7 @@ impl SecretKey {
         SigningKey::from_pkcs8_pem(pem).map(SecretKey).map_err(|_| KeyError::Secret)
     }
 
-    /// The 32 secret bytes, for the libp2p identity of a peer key.
+    /// The 32 secret bytes, for a transport that names peers by their keys.
     pub fn seed(&self) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.0.to_bytes())
     }
