@@ -114,7 +114,8 @@ pub struct WorkRow {
     /// What it says about the work.
     pub says: Says,
     /// The digest of what a version says, as an import asks for it. None of a withdrawal, nor where the text was erased: this digest
-    /// has no salt, so whoever has it could try out what the text was.
+    /// has no salt, so whoever has it could try out what the text was. What the engine had before an erasure is in its files until
+    /// it writes over them.
     pub content: Option<Digest>,
 }
 

@@ -237,7 +237,8 @@ async fn on_streams(plan: &Plan, peers: usize, streams: usize, attack: OnStream)
                         }
                     }
                     if open.join_next().await.is_none() {
-                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        // No stream can be had: the line is being cut, or one is given back soon.
+                        let _ = tokio::time::timeout(Duration::from_millis(100), peer.gossip.closed()).await;
                     }
                 }
             }
